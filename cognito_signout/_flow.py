@@ -1,0 +1,293 @@
+"""One call, from its arguments to its outcome, as a generator that does no I/O.
+
+It yields what it needs done (:class:`Configure`, :class:`Authenticate`, :class:`Send`, :class:`Pause`) and is
+sent back what came of it; a driver, blocking or async, does it. Time and randomness come from the
+:class:`Clock` and what calls share from the :class:`Shared` that it is given. It returns a result, or raises
+a :class:`SignOutError`, complete with the user, the pool and the number of attempts.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Generator
+from datetime import timedelta
+from time import gmtime, strftime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import define, field, frozen
+
+from . import _protocol, _retry, _sigv4
+from .errors import (
+    AuthenticationError,
+    SignOutConnectionError,
+    SignOutError,
+    SignOutTimeoutError,
+    ValidationError,
+)
+from .models import SignOutResult
+from .transports import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from ._credentials import Credentials
+    from ._settings import Settings
+
+#: How far, in seconds, the service's clock must be from ours before a refused signature is put down to that.
+#: AWS refuses dates that are 5 minutes off.
+MIN_CLOCK_OFFSET = 4 * 60
+#: With these codes the service may mean the date of a signature, and with those the credentials.
+DATE_REFUSED = frozenset(
+    {
+        "AuthFailure",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+CREDENTIALS_REFUSED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "UnrecognizedClientException",
+    }
+)
+
+
+@frozen
+class Configure:
+    """Resolve the settings for a pool; answered with :class:`Settings`."""
+
+    user_pool_id: str
+
+
+@frozen
+class Authenticate:
+    """Get the credentials of this moment, or others than those refused; answered with :class:`Credentials`."""
+
+    refused: Credentials | None = None
+
+
+@frozen
+class Send:
+    """Send a request within a number of seconds; answered with an :class:`HttpResponse`."""
+
+    request: HttpRequest
+    settings: Settings
+    timeout: float | None
+
+
+@frozen
+class Pause:
+    """Wait for a number of seconds; answered with nothing."""
+
+    seconds: float
+
+
+Step: TypeAlias = "Configure | Authenticate | Send | Pause"
+Flow: TypeAlias = Generator[Step, Any, SignOutResult]
+
+
+class Clock(Protocol):
+    """Where time and chance come from."""
+
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """A time that never goes back, in seconds."""
+        ...
+
+    def random(self) -> float:
+        """A random number from 0 up to 1."""
+        ...
+
+    def trace_header(self) -> str | None:
+        """The ``X-Amzn-Trace-Id`` to send, if any."""
+        ...
+
+
+@define
+class Shared:
+    """What the calls of one client share.
+
+    Attributes:
+        quota: The tokens that retries cost.
+        clock_offset: How many seconds the service's clock is ahead of ours, as far as it mattered.
+    """
+
+    quota: _retry.RetryQuota = field(factory=_retry.RetryQuota)
+    clock_offset: float = 0.0
+
+
+def sign_out(
+    clock: Clock, shared: Shared, *, user_pool_id: str, username: str, timeout: float | timedelta | None
+) -> Flow:
+    """The flow of one call. See :meth:`SignOutClient.sign_out` for its arguments."""
+    call = _Call(clock, shared)
+    try:
+        _protocol.check_arguments(user_pool_id, username)
+        call.start(timeout)
+        return (yield from call.run(user_pool_id, username))
+    except SignOutError as error:
+        # What transports, settings and credentials raise does not say whom it was about.
+        error.user_pool_id = user_pool_id if isinstance(user_pool_id, str) else None
+        error.username = username if isinstance(username, str) else None
+        error.attempts = call.attempts
+        raise
+
+
+class _Call:
+    """The state of one call: how many requests it has sent, and what it may still do."""
+
+    def __init__(self, clock: Clock, shared: Shared) -> None:
+        self.attempts = 0
+        self._clock = clock
+        self._shared = shared
+        self._deadline: float | None = None
+        self._invocation_id = str(uuid.uuid4())
+        self._may_correct_clock = True
+        self._may_replace_credentials = True
+
+    def start(self, timeout: float | timedelta | None) -> None:
+        """Sets the deadline."""
+        seconds = _seconds(timeout)
+        self._deadline = None if seconds is None else self._clock.monotonic() + seconds
+
+    def run(self, user_pool_id: str, username: str) -> Flow:
+        """Makes attempts until one settles it."""
+        settings: Settings = yield Configure(user_pool_id)
+        credentials: Credentials = yield Authenticate()
+        body = _protocol.encode_body(user_pool_id, username)
+        retries = 0
+        cost = 0
+        while True:
+            left = self._left()
+            self.attempts += 1
+            request = self._request(settings, credentials, body)
+            response: HttpResponse | None = None
+            outcome: SignOutResult | SignOutError
+            try:
+                answer: HttpResponse = yield Send(request, settings, left)
+                response = answer
+                outcome = _protocol.read_response(
+                    answer,
+                    user_pool_id=user_pool_id,
+                    username=username,
+                    attempts=self.attempts,
+                    invocation_id=self._invocation_id,
+                    now=self._clock.now() + self._shared.clock_offset,
+                )
+            except SignOutError as error:
+                outcome = error
+            except TimeoutError as error:
+                outcome = _caused(SignOutTimeoutError(f"the transport timed out: {error}"), error)
+            except OSError as error:
+                outcome = _caused(SignOutConnectionError(f"the transport failed: {error}"), error)
+            if isinstance(outcome, SignOutResult):
+                self._shared.quota.release(cost)
+                return outcome
+
+            if response is not None and isinstance(outcome, AuthenticationError):
+                if self._corrects_clock(outcome, response):
+                    continue
+                replacement: Credentials = yield from self._replacement(outcome, credentials)
+                if replacement != credentials:
+                    credentials = replacement
+                    continue
+
+            retries += 1
+            if not outcome.retryable or retries >= settings.max_attempts:
+                raise outcome
+            pause = _retry.delay(outcome, response, attempts=retries, random=self._clock.random())
+            if not self._has_time_for(pause):
+                raise outcome
+            cost = self._shared.quota.acquire(outcome)
+            if not cost:
+                raise outcome
+            yield Pause(pause)
+
+    def _left(self) -> float | None:
+        if self._deadline is None:
+            return None
+        left = self._deadline - self._clock.monotonic()
+        if left <= 0:
+            raise SignOutTimeoutError("the call's timeout ran out before a request could be sent")
+        return left
+
+    def _has_time_for(self, pause: float) -> bool:
+        return self._deadline is None or self._clock.monotonic() + pause < self._deadline
+
+    def _request(self, settings: Settings, credentials: Credentials, body: bytes) -> HttpRequest:
+        endpoint = settings.endpoint
+        now = self._clock.now() + self._shared.clock_offset
+        signed = {
+            "Content-Type": _protocol.CONTENT_TYPE,
+            "Host": endpoint.host,
+            "X-Amz-Date": strftime("%Y%m%dT%H%M%SZ", gmtime(now)),
+            "X-Amz-Target": _protocol.TARGET,
+        }
+        if credentials.token is not None:
+            signed["X-Amz-Security-Token"] = credentials.token
+        authorization = _sigv4.authorization(
+            access_key=credentials.access_key,
+            secret_key=credentials.secret_key,
+            region=endpoint.region,
+            path=endpoint.path,
+            headers={name.lower(): value for name, value in signed.items()},
+            body=body,
+        )
+        headers = {
+            **signed,
+            "Authorization": authorization,
+            "User-Agent": settings.user_agent,
+            "Accept-Encoding": "identity",
+            "Content-Length": str(len(body)),
+            "amz-sdk-invocation-id": self._invocation_id,
+            "amz-sdk-request": f"attempt={self.attempts}; max={max(self.attempts, settings.max_attempts)}",
+        }
+        trace = self._clock.trace_header()
+        if trace is not None:
+            headers["X-Amzn-Trace-Id"] = trace
+        return HttpRequest("POST", endpoint.url, headers, body)
+
+    def _corrects_clock(self, error: SignOutError, response: HttpResponse) -> bool:
+        """Takes over the service's time, if the refused signature is down to ours. Once a call."""
+        theirs = _protocol.service_time(response)
+        if error.aws_code not in DATE_REFUSED or theirs is None or not self._may_correct_clock:
+            return False
+        offset = theirs.timestamp() - self._clock.now()
+        if abs(offset - self._shared.clock_offset) <= MIN_CLOCK_OFFSET:
+            return False
+        self._may_correct_clock = False
+        self._shared.clock_offset = offset
+        return True
+
+    def _replacement(self, error: SignOutError, credentials: Credentials) -> Generator[Step, Any, Credentials]:
+        """Other credentials, if the service refused these and there are any. Once a call."""
+        if error.aws_code not in CREDENTIALS_REFUSED or not self._may_replace_credentials:
+            return credentials
+        self._may_replace_credentials = False
+        replacement: Credentials = yield Authenticate(refused=credentials)
+        return replacement
+
+
+def _seconds(timeout: float | timedelta | None) -> float | None:
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or math.isnan(seconds) or seconds <= 0:
+        raise ValidationError("timeout must be a positive number of seconds, a timedelta, or None")
+    return None if math.isinf(seconds) else float(seconds)
+
+
+def _caused(error: SignOutError, cause: BaseException) -> SignOutError:
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,227 @@
+"""AWS JSON 1.1 for AdminUserGlobalSignOut: the bytes of a request out, what a response means in.
+
+Pure: it is given arguments, or a complete response, and does no I/O. The constraints, the error codes and
+the target are those of the service model that botocore ships; a test holds them to it. Any response at all,
+whatever its bytes, becomes a result or an error, which are returned and not raised.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, cast
+
+from .errors import (
+    BY_AWS_CODE,
+    BY_CODE,
+    InternalServiceError,
+    InvalidResponseError,
+    SignOutError,
+    TooManyRequestsError,
+    UnknownServiceError,
+    ValidationError,
+)
+from .models import SignOutResult
+from .transports import MAX_BODY, HttpResponse
+
+if TYPE_CHECKING:
+    from .models import SignOutOutcome
+
+TARGET = "AWSCognitoIdentityProviderService.AdminUserGlobalSignOut"
+CONTENT_TYPE = "application/x-amz-json-1.1"
+
+MAX_USER_POOL_ID = 55
+USER_POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+", re.ASCII)
+MAX_USERNAME = 128
+#: The first letters of the Unicode categories that the service model allows: letters, marks, symbols,
+#: numbers, punctuation.
+USERNAME_CATEGORIES = frozenset("LMSNP")
+
+#: The HTTP statuses, and the codes beside those of throttling, that AWS's standard mode retries.
+TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+TRANSIENT_CODES = frozenset(
+    {"InternalErrorException", "RequestTimeout", "RequestTimeoutException", InternalServiceError.code}
+)
+
+_HTTP_DATE = re.compile(r"[A-Za-z]{3}, (\d\d) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def check_arguments(user_pool_id: str, username: str) -> None:
+    """Raises a :class:`ValidationError` for what the service model does not admit, without repeating it."""
+    if not isinstance(user_pool_id, str):
+        raise ValidationError(f"user_pool_id must be a str, not {type(user_pool_id).__name__}")
+    if not 1 <= len(user_pool_id) <= MAX_USER_POOL_ID:
+        raise ValidationError(f"user_pool_id must have 1 to {MAX_USER_POOL_ID} characters, not {len(user_pool_id)}")
+    if not USER_POOL_ID.fullmatch(user_pool_id):
+        raise ValidationError(
+            "user_pool_id must be a region, an underscore, and ASCII letters and digits, such as us-east-1_Ab129faBb"
+        )
+    if not isinstance(username, str):
+        raise ValidationError(f"username must be a str, not {type(username).__name__}")
+    if not 1 <= len(username) <= MAX_USERNAME:
+        raise ValidationError(f"username must have 1 to {MAX_USERNAME} characters, not {len(username)}")
+    if username.isalnum() and username.isascii():
+        return
+    for position, character in enumerate(username, 1):
+        category = unicodedata.category(character)
+        # Cn: a code point that this Python's Unicode data does not know; the service's may.
+        if category[0] not in USERNAME_CATEGORIES and category != "Cn":
+            raise ValidationError(
+                f"username may hold letters, marks, symbols, numbers and punctuation only; "
+                f"character {position} is {unicodedata.name(character, f'U+{ord(character):04X}')}"
+            )
+
+
+def encode_body(user_pool_id: str, username: str) -> bytes:
+    """The body of the request, as boto3 writes it."""
+    return json.dumps({"UserPoolId": user_pool_id, "Username": username}).encode("ascii")
+
+
+def read_response(
+    response: HttpResponse, *, user_pool_id: str, username: str, attempts: int, invocation_id: str, now: float
+) -> SignOutOutcome:
+    """What the response says: a result, or the error that it is.
+
+    Args:
+        response: What the service, or something on the way to it, answered.
+        user_pool_id: Whom the call was about; goes into the outcome.
+        username: Likewise.
+        attempts: How many requests were sent.
+        invocation_id: The result's id where the response has none.
+        now: The time, in seconds since the epoch, for the result of a response that has no date.
+    """
+    request_id = response.headers.get("x-amzn-requestid") or None
+    body = None if len(response.body) > MAX_BODY else _json(response.body)
+    document = _object(body)
+
+    def failure(cls: type[SignOutError], message: str, **fields: Any) -> SignOutError:
+        return cls(
+            message,
+            user_pool_id=user_pool_id,
+            username=username,
+            attempts=attempts,
+            http_status=response.status,
+            request_id=request_id,
+            **fields,
+        )
+
+    if document.get("success") is not False:
+        if 200 <= response.status < 300:
+            if not _is_success(response.body, body):
+                return failure(InvalidResponseError, _not_an_answer(response))
+            data = _object(document.get("data"))
+            return SignOutResult(
+                id=_text(data.get("id")) or request_id or invocation_id,
+                created_at=_timestamp(data.get("created_at")) or service_time(response) or _whole_second(now),
+                user_pool_id=user_pool_id,
+                username=username,
+                attempts=attempts,
+            )
+        if 300 <= response.status < 400:
+            return failure(InvalidResponseError, "the endpoint answered with a redirect, which is never followed")
+
+    aws_code = _error_code(response, document)
+    cls = BY_AWS_CODE.get(aws_code) or BY_CODE.get(aws_code) or _class_of_status(response.status)
+    return failure(
+        cls,
+        _error_message(document) or _describe(response.status, aws_code),
+        code=aws_code if cls is UnknownServiceError and aws_code else None,
+        aws_code=aws_code or None,
+        reason_code=_text(document.get("reasonCode")) or None,
+        retryable=(cls.retryable or aws_code in TRANSIENT_CODES or response.status in TRANSIENT_STATUSES),
+    )
+
+
+def service_time(response: HttpResponse) -> datetime | None:
+    """The response's ``Date``, aware and in UTC; ``None`` where it has none that can be read."""
+    match = _HTTP_DATE.fullmatch(response.headers.get("date", ""))
+    if match is None or match[2] not in _MONTHS:
+        return None
+    day, _, year, hour, minute, second = match.groups()
+    try:
+        return datetime(
+            int(year), _MONTHS.index(match[2]) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone.utc
+        )
+    except ValueError:
+        return None
+
+
+def _is_success(raw: bytes, body: object) -> bool:
+    if not raw or body == {}:
+        return True
+    return _object(body).get("success") is True
+
+
+def _not_an_answer(response: HttpResponse) -> str:
+    if len(response.body) > MAX_BODY:
+        return "the response is longer than 1 MiB, so it is no answer to a sign-out"
+    kind = response.headers.get("content-type") or "no content type"
+    return f"the response is no answer to a sign-out (HTTP {response.status}, {kind}); is the endpoint right?"
+
+
+def _json(raw: bytes) -> object:
+    try:
+        return json.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _object(value: object) -> dict[str, Any]:
+    """The JSON object, or an empty one for what is none."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _error_code(response: HttpResponse, document: dict[str, Any]) -> str:
+    candidates = (
+        response.headers.get("x-amzn-errortype"),
+        document.get("__type"),
+        document.get("code"),
+        _object(document.get("error")).get("code"),
+    )
+    for candidate in candidates:
+        # "Code:http://internal.amazon.com/…" and "com.amazonaws.cognito#Code"
+        code = _text(candidate).partition(":")[0].rpartition("#")[2].strip()
+        if code:
+            return code
+    return ""
+
+
+def _error_message(document: dict[str, Any]) -> str:
+    return (
+        _text(document.get("message"))
+        or _text(document.get("Message"))
+        or _text(_object(document.get("error")).get("message"))
+    )
+
+
+def _describe(status: int, aws_code: str) -> str:
+    return f"the service answered {aws_code or 'without an error code'} (HTTP {status}) and gave no message"
+
+
+def _class_of_status(status: int) -> type[SignOutError]:
+    if status == 429:
+        return TooManyRequestsError
+    return InternalServiceError if status >= 500 else UnknownServiceError
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _timestamp(value: object) -> datetime | None:
+    """An ISO 8601 date and time, in UTC where it names no zone."""
+    text = _text(value)
+    if text.endswith(("Z", "z")):  # which fromisoformat reads from Python 3.11 on only
+        text = f"{text[:-1]}+00:00"
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _whole_second(now: float) -> datetime:
+    return datetime.fromtimestamp(now, timezone.utc).replace(microsecond=0)

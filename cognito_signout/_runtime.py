@@ -1,0 +1,81 @@
+"""What the flow of a call runs on: the clock, chance, settings, credentials, the transport, and sleep.
+
+One runtime belongs to one client and one process. It is the only place where a call meets the world, so it is
+what a fake puts in its place.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from ._flow import Shared
+from ._settings import Options, Resolver, Settings, trace_header
+from .transports import HttpResponse
+
+if TYPE_CHECKING:
+    from ._credentials import Credentials
+    from .transports import HttpRequest, Transport
+
+
+class Runtime:
+    """The real world, for a blocking client.
+
+    Args:
+        options: The client's arguments.
+        transport: The transport that the client was given. It is not closed with the runtime.
+    """
+
+    def __init__(self, options: Options, transport: Transport | None) -> None:
+        self.shared = Shared()
+        self._resolver = Resolver(options)
+        self._given_transport = transport
+        self._own_transport: Transport | None = None
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+    random = staticmethod(random.random)
+    sleep = staticmethod(time.sleep)
+    trace_header = staticmethod(trace_header)
+
+    def settings(self, user_pool_id: str) -> Settings:
+        """What botocore would decide for a call to this pool."""
+        return self._resolver.settings(user_pool_id)
+
+    def credentials(self, refused: Credentials | None) -> Credentials:
+        """The credentials of this moment, or others than those refused."""
+        provider = self._resolver.credentials
+        return provider.current() if refused is None else provider.replace(refused)
+
+    def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
+        """Sends a request: by the transport that was given, else as botocore's event says, else by ours."""
+        if self._given_transport is not None:
+            return self._given_transport.send(request, timeout=timeout)
+        from ._events import before_send
+
+        answer = before_send(self._resolver.session, request)
+        if isinstance(answer, HttpResponse):
+            return answer
+        return self._transport(settings).send(answer, timeout=timeout)
+
+    def close(self) -> None:
+        """Closes the transport, if it is ours."""
+        if self._own_transport is not None:
+            self._own_transport.close()
+
+    def _transport(self, settings: Settings) -> Transport:
+        if self._own_transport is None:
+            from .transports import HttpTransport
+
+            self._own_transport = HttpTransport(
+                verify=settings.verify,
+                client_cert=settings.client_cert,
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.read_timeout,
+                proxies=settings.proxies,
+                proxies_config=settings.proxies_config,
+                max_pool_connections=settings.max_pool_connections,
+                tcp_keepalive=settings.tcp_keepalive,
+            )
+        return self._own_transport

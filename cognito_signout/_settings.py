@@ -1,0 +1,411 @@
+"""What botocore would decide: region, endpoint, attempts, timeouts, TLS, proxies, user agent.
+
+Given a client's arguments, it answers from botocore's own ``Session``: its configuration chain, its data
+files, its profile. The oracle is what a boto3 client would send in the same environment. It may read files
+and import botocore, at the first call and not before; what was resolved is kept. Raises
+:class:`ConfigurationError` for whatever botocore would choke on.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os.path
+import threading
+from copy import copy
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ._botocore import load
+from ._credentials import CredentialsProvider
+from ._endpoints import Endpoint, check_region, endpoint_for, is_known_region
+from ._retry import DEFAULT_MAX_ATTEMPTS
+from ._user_agent import user_agent
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+
+SERVICE_DATA = "cognito-idp"
+ENDPOINT_URL_VARIABLE = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"
+ENDPOINT_URL_SECTION = "cognito_identity_provider"
+#: In seconds: botocore's, where nothing chooses another.
+DEFAULT_CONNECT_TIMEOUT = 60
+RETRY_MODES = ("legacy", "standard", "adaptive")
+
+#: The fields of a Config that are honoured, and those that mean nothing for this operation. Any other that is
+#: set is refused: to ignore it could be to ignore a wish.
+HONOURED = frozenset(
+    {
+        "client_cert",
+        "connect_timeout",
+        "defaults_mode",
+        "ignore_configured_endpoint_urls",
+        "max_pool_connections",
+        "proxies",
+        "proxies_config",
+        "read_timeout",
+        "region_name",
+        "retries",
+        "signature_version",
+        "tcp_keepalive",
+        "use_dualstack_endpoint",
+        "use_fips_endpoint",
+        "user_agent",
+        "user_agent_appid",
+        "user_agent_extra",
+    }
+)
+WITHOUT_EFFECT = frozenset(
+    {
+        "account_id_endpoint_mode",
+        "disable_request_compression",
+        "endpoint_discovery_enabled",
+        "inject_host_prefix",
+        "parameter_validation",
+        "request_checksum_calculation",
+        "request_min_compression_size_bytes",
+        "response_checksum_validation",
+        "s3",
+        "s3_disable_express_session_auth",
+        "sigv4a_signing_region_set",
+    }
+)
+
+
+@frozen(kw_only=True)
+class Options:
+    """The arguments of a client, as they were given."""
+
+    region_name: str | None = None
+    endpoint_url: str | None = None
+    profile_name: str | None = None
+    verify: bool | str | None = None
+    session: BotocoreSession | None = field(default=None, repr=False)
+    credentials: FrozenCredentialsSource | StaticCredentials | None = field(default=None, repr=False)
+    config: BotocoreConfig | None = field(default=None, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.session is not None and self.profile_name is not None:
+            raise ConfigurationError("give profile_name to the session, or no session: they can't be combined")
+        if self.session is not None:
+            inner = _unwrap(self.session)
+            if not hasattr(inner, "get_component"):
+                raise ConfigurationError("session must be a botocore.session.Session or a boto3.Session")
+            if inspect.iscoroutinefunction(inner.get_credentials):
+                raise ConfigurationError("session is an async one; give one of botocore's or boto3's own")
+        if self.credentials is not None:
+            freeze = getattr(self.credentials, "get_frozen_credentials", None)
+            if inspect.iscoroutinefunction(freeze):
+                raise ConfigurationError("credentials are async ones; give those of botocore or boto3")
+            if freeze is None and not hasattr(self.credentials, "access_key"):
+                raise ConfigurationError(
+                    "credentials must have get_frozen_credentials(), or access_key, secret_key and token"
+                )
+        if self.config is not None:
+            _check_config(self.config)
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What was decided for the calls to one region.
+
+    Attributes:
+        endpoint: Where requests go, and the region they are signed for.
+        max_attempts: How many requests a call may take.
+        connect_timeout: In seconds; ``None`` for no bound.
+        read_timeout: In seconds; ``None`` for no bound.
+        verify: ``True``, ``False``, or the path of a CA bundle.
+        client_cert: The client's certificate, if it has one.
+        proxies: Proxies by scheme; ``None`` for those of the environment.
+        proxies_config: How to talk to them.
+        max_pool_connections: How many idle connections to keep.
+        tcp_keepalive: Whether to set ``SO_KEEPALIVE``.
+        user_agent: The ``User-Agent`` header.
+    """
+
+    endpoint: Endpoint
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    connect_timeout: float | None = DEFAULT_CONNECT_TIMEOUT
+    read_timeout: float | None = DEFAULT_CONNECT_TIMEOUT
+    verify: bool | str = True
+    client_cert: str | tuple[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    proxies_config: Mapping[str, Any] | None = field(default=None, repr=False)
+    max_pool_connections: int = 10
+    tcp_keepalive: bool = False
+    user_agent: str = ""
+
+
+class Resolver:
+    """Resolves, for one client, what botocore would; keeps the session, the credentials and the answers."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._region: str | None = None
+        self.credentials = CredentialsProvider(self._load_credentials, tried=self._tried)
+        self._settings_for = lru_cache(maxsize=128)(self._resolve)
+
+    @property
+    def session(self) -> Any:
+        """The botocore session: the caller's, or one of ours, made at the first use."""
+        if self._session is None:
+            with self._lock:
+                if self._session is None:
+                    given = self._options.session
+                    self._session = _unwrap(given) if given is not None else _new_session(self._options.profile_name)
+        return self._session
+
+    def settings(self, user_pool_id: str) -> Settings:
+        """What was decided for a call to this pool.
+
+        Raises:
+            ConfigurationError: botocore, or its environment, is not set up so that a call could be made.
+        """
+        return self._settings_for(user_pool_id.partition("_")[0])
+
+    def _resolve(self, region_of_pool: str) -> Settings:
+        session = self.session
+        try:
+            return self._ask(session, region_of_pool)
+        except load("exceptions").BotoCoreError as error:
+            raise ConfigurationError(str(error)) from error
+
+    def _ask(self, session: Any, region_of_pool: str) -> Settings:
+        options = self._options
+        config: Any = _merged_config(session, options.config)
+        loader = session.get_component("data_loader")
+        partitions = loader.load_data("partitions")
+        region = _first(
+            options.region_name,
+            getattr(config, "region_name", None),
+            region_of_pool if is_known_region(region_of_pool, partitions) else None,
+            _variable(session, "region"),
+        )
+        if region is None:
+            raise ConfigurationError(
+                "no region: the user pool's id begins with none that is known; "
+                "pass region_name= or set AWS_DEFAULT_REGION"
+            )
+        check_region(region)
+        region, is_fips_region = _without_fips(region)
+        _use_for_sts(session, region)
+        self._region = region
+        url = _first(options.endpoint_url, _configured_endpoint_url(session, config))
+        use_fips = is_fips_region or _flag(session, config, "use_fips_endpoint")
+        use_dualstack = _flag(session, config, "use_dualstack_endpoint")
+        endpoint = endpoint_for(
+            region,
+            url=_overruled_url(loader, region, url, use_fips=use_fips, use_dualstack=use_dualstack),
+            use_fips=use_fips,
+            use_dualstack=use_dualstack,
+            rules=_rules(session, loader),
+            partitions=partitions,
+        )
+        retries = getattr(config, "retries", None)
+        return Settings(
+            endpoint=endpoint,
+            max_attempts=_max_attempts(session, retries),
+            connect_timeout=_connect_timeout(session, config, region),
+            read_timeout=getattr(config, "read_timeout", DEFAULT_CONNECT_TIMEOUT),
+            verify=_verify(session, options.verify),
+            client_cert=getattr(config, "client_cert", None),
+            proxies=getattr(config, "proxies", None),
+            proxies_config=getattr(config, "proxies_config", None),
+            max_pool_connections=getattr(config, "max_pool_connections", 10),
+            tcp_keepalive=_flag(session, config, "tcp_keepalive"),
+            user_agent=user_agent(
+                app_id=_first(getattr(config, "user_agent_appid", None), _variable(session, "user_agent_appid")),
+                extra=getattr(config, "user_agent_extra", None),
+                instead=getattr(config, "user_agent", None),
+            ),
+        )
+
+    def _load_credentials(self, afresh: bool) -> Any:
+        if self._options.credentials is not None:
+            return self._options.credentials
+        session = self.session
+        if not afresh:
+            return session.get_credentials()
+        if self._options.session is None:  # a new one reads its files anew
+            session = _new_session(self._options.profile_name)
+            _use_for_sts(session, self._region)
+            return session.get_credentials()
+        current = session.get_credentials()
+        if current is not None and current.method == "explicit":  # the chain would find others
+            return current
+        return session.get_component("credential_provider").load_credentials()
+
+    def _tried(self) -> str:
+        providers = self.session.get_component("credential_provider").providers
+        return ", ".join(provider.METHOD for provider in providers)
+
+
+def trace_header() -> str | None:
+    """The trace that this invocation of a Lambda function belongs to, as botocore passes it on."""
+    trace_id = os.environ.get("_X_AMZN_TRACE_ID")
+    if not trace_id or "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return None
+    from urllib.parse import quote
+
+    return quote(trace_id, safe="-=;:+&[]{}\"',")
+
+
+def _unwrap(session: Any) -> Any:
+    """The botocore session within a boto3 session."""
+    return getattr(session, "_session", session)
+
+
+def _new_session(profile_name: str | None) -> Any:
+    return load("session").Session(profile=profile_name)
+
+
+def _use_for_sts(session: Any, region: str | None) -> None:
+    """Names the region in which credential providers call STS, as the session's ``create_client()`` does."""
+    session._last_client_region_used = region  # noqa: SLF001 -- it has no public name
+
+
+def _check_config(config: Any) -> None:
+    defaults = getattr(config, "OPTION_DEFAULTS", None)
+    if defaults is None:
+        raise ConfigurationError("config must be a botocore.config.Config")
+    if config.signature_version not in (None, "v4"):
+        raise ConfigurationError(
+            "config.signature_version can't be honoured: the service takes Signature Version 4 only"
+        )
+    for name, default in defaults.items():
+        if name not in HONOURED and name not in WITHOUT_EFFECT and getattr(config, name) != default:
+            raise ConfigurationError(f"config.{name} can't be honoured; leave it out")
+
+
+def _merged_config(session: Any, config: Any) -> Any:
+    default = session.get_default_client_config()
+    if default is None:
+        return config
+    merged = default if config is None else default.merge(config)
+    _check_config(merged)
+    return merged
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _variable(session: Any, name: str) -> Any:
+    try:
+        return session.get_config_variable(name)
+    except ValueError as error:
+        raise ConfigurationError(f"the configured {name} is not valid: {error}") from error
+
+
+def _flag(session: Any, config: Any, name: str) -> bool:
+    chosen = getattr(config, name, None)
+    return bool(chosen if chosen is not None else _variable(session, name))
+
+
+def _without_fips(region: str) -> tuple[str, bool]:
+    """The region behind a FIPS pseudo-region, such as ``fips-us-east-1``, and whether it was one."""
+    real = region.replace("fips-", "").replace("-fips", "")
+    return real, real != region
+
+
+def _configured_endpoint_url(session: Any, config: Any) -> str | None:
+    profile = session.get_scoped_config()  # in any case: it is what raises for an unknown profile
+    if _flag(session, config, "ignore_configured_endpoint_urls"):
+        return None
+    for variable in (ENDPOINT_URL_VARIABLE, "AWS_ENDPOINT_URL"):
+        if url := os.environ.get(variable):
+            return url
+    if "services" in profile:
+        services = session.full_config.get("services", {}).get(profile["services"])
+        if not services:
+            raise ConfigurationError(
+                f"the profile names a services section {profile['services']!r} that does not exist"
+            )
+        service: Any = services.get(ENDPOINT_URL_SECTION, {})
+        if not hasattr(service, "get"):
+            raise ConfigurationError(f"{ENDPOINT_URL_SECTION} in the services section must hold indented settings")
+        if url := service.get("endpoint_url"):
+            return str(url)
+    return profile.get("endpoint_url") or None
+
+
+def _rules(session: Any, loader: Any) -> Mapping[str, Any]:
+    version = _variable(session, "api_versions").get(SERVICE_DATA)
+    if version is None:
+        version = loader.determine_latest_version(SERVICE_DATA, "endpoint-rule-set-1")
+    rules: Mapping[str, Any] = loader.load_data(os.path.join(SERVICE_DATA, version, "endpoint-rule-set-1"))
+    return rules
+
+
+def _overruled_url(loader: Any, region: str, url: str | None, *, use_fips: bool, use_dualstack: bool) -> str | None:
+    """The custom endpoint, or the one from an ``endpoints.json`` of the user's own, which outranks the rules.
+
+    botocore's own ``endpoints.json``, older than its rules, has no say over the URL any more; but it still
+    vetoes FIPS and dual-stack in some partitions.
+    """
+    is_customized = any(
+        os.path.exists(os.path.join(path, "endpoints.json"))
+        for path in loader.search_paths
+        if path != loader.BUILTIN_DATA_PATH
+    )
+    if not (is_customized or use_fips or use_dualstack):
+        return url
+    resolver = load("regions").EndpointResolver(loader.load_data("endpoints"))
+    flags = {"use_fips_endpoint": use_fips, "use_dualstack_endpoint": use_dualstack}
+    found = resolver.construct_endpoint(SERVICE_DATA, region, **flags) or resolver.construct_endpoint(
+        SERVICE_DATA, region, partition_name="aws", **flags
+    )
+    if url is None and is_customized and found:
+        return f"https://{found['hostname']}"
+    return url
+
+
+def _max_attempts(session: Any, retries: Any) -> int:
+    retries = retries or {}
+    mode = _first(retries.get("mode"), _variable(session, "retry_mode"), "standard")
+    if mode not in RETRY_MODES:
+        return 1  # botocore does not retry in a mode that it does not know
+    if "total_max_attempts" in retries:
+        chosen = retries["total_max_attempts"]
+    elif "max_attempts" in retries:
+        chosen = retries["max_attempts"] + 1
+    else:
+        chosen = _variable(session, "max_attempts")
+    return DEFAULT_MAX_ATTEMPTS if chosen is None else max(1, chosen)
+
+
+def _connect_timeout(session: Any, config: Any, region: str) -> float | None:
+    from_mode = _connect_timeout_of_mode(session, config, region)
+    if config is None:
+        return from_mode or DEFAULT_CONNECT_TIMEOUT
+    return config.connect_timeout if config.connect_timeout is not None else from_mode
+
+
+def _connect_timeout_of_mode(session: Any, config: Any, region: str) -> float | None:
+    mode = (getattr(config, "defaults_mode", None) or _variable(session, "defaults_mode")).lower()
+    if mode == "legacy":
+        return None
+    configprovider = load("configprovider")
+    defaults = configprovider.DefaultConfigResolver(session.get_data("sdk-default-configuration"))
+    if mode not in defaults.get_default_modes():
+        raise ConfigurationError(f"defaults_mode must be one of {', '.join(defaults.get_default_modes())}")
+    store = copy(session.get_component("config_store"))
+    regions = load("utils").IMDSRegionProvider(session)
+    configprovider.SmartDefaultsConfigStoreFactory(defaults, regions).merge_smart_defaults(store, mode, region)
+    timeout: float | None = store.get_config_variable("connect_timeout")
+    return timeout
+
+
+def _verify(session: Any, verify: bool | str | None) -> bool | str:
+    chosen: bool | str = _first(verify, _variable(session, "ca_bundle"), os.environ.get("REQUESTS_CA_BUNDLE"), True)
+    if isinstance(chosen, str) and not chosen.strip():
+        raise ConfigurationError(
+            "the CA bundle (verify, AWS_CA_BUNDLE, ca_bundle, REQUESTS_CA_BUNDLE) must not be empty"
+        )
+    return chosen

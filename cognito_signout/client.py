@@ -1,0 +1,156 @@
+"""The blocking client, and the driver that runs a call's flow for it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from . import _flow
+from ._runtime import Runtime
+from ._settings import Options
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from .models import SignOutResult
+    from .transports import Transport
+
+__all__ = ["SignOutClient"]
+
+
+class SignOutClient:
+    """Signs users of Amazon Cognito user pools out of all devices (``AdminUserGlobalSignOut``).
+
+    Credentials, region, endpoint, TLS, proxies and attempts are what a boto3 client would use in the same
+    environment. Nothing is resolved, and botocore is not imported, before the first call. One client may be
+    shared between threads, serves pools of every region, and makes itself new connections in a forked child.
+
+    Args:
+        region_name: The region of every call. Default: the one of the ``Config``, else the one that the pool's
+            id begins with, else the configured one.
+        endpoint_url: Where to send requests instead of AWS, such as ``http://localhost:5000``.
+        profile_name: The profile of the shared AWS files. Default: the environment's.
+        verify: ``False`` to not verify certificates, or the path of a CA bundle. Default: as boto3.
+        session: A ``botocore.session.Session`` or a ``boto3.Session`` to take all that from.
+        credentials: Whatever has botocore's ``get_frozen_credentials()``, or ``access_key``, ``secret_key`` and
+            ``token``. Default: the session's.
+        config: A ``botocore.config.Config``.
+        transport: Who sends the requests. It is the caller's to close. Default: a pool of HTTP/1.1 connections.
+
+    Raises:
+        ConfigurationError: Arguments contradict each other, or are of no use here: an async session, a
+            ``Config`` field that can't be honoured.
+
+    See https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUserGlobalSignOut.html
+
+    >>> from cognito_signout import SignOutClient
+    >>> client = SignOutClient(region_name="eu-central-1")
+    """
+
+    def __init__(
+        self,
+        *,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        profile_name: str | None = None,
+        verify: bool | str | None = None,
+        session: BotocoreSession | None = None,
+        credentials: FrozenCredentialsSource | StaticCredentials | None = None,
+        config: BotocoreConfig | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self._options = Options(
+            region_name=region_name,
+            endpoint_url=endpoint_url,
+            profile_name=profile_name,
+            verify=verify,
+            session=session,
+            credentials=credentials,
+            config=config,
+        )
+        self._transport = transport
+        self._start()
+
+    def sign_out(self, *, user_pool_id: str, username: str, timeout: float | timedelta | None = None) -> SignOutResult:
+        """Signs a user out of all devices: revokes every refresh token issued to the user so far.
+
+        Access and ID tokens already issued stay valid for whoever verifies them offline until they expire (see
+        :meth:`SignOutResult.tokens_expire_by` and :meth:`SignOutResult.revokes`), and a hosted-UI cookie can
+        still fetch new ones for an hour. Signing a user out twice is harmless.
+
+        Args:
+            user_pool_id: The id of the pool, such as ``us-east-1_Ab129faBb``.
+            username: The user's name, one of its aliases, or its ``sub``.
+            timeout: How long the whole call may take, attempts and the pauses between them together: in
+                seconds, or a ``timedelta``. Default: no bound beside the connect and read time-outs of the
+                ``Config``. Looking up the endpoint's name and resolving credentials can't be interrupted.
+
+        Returns:
+            When the service did it, and the id it did it under.
+
+        Raises:
+            ValidationError: An argument breaks the service's constraints.
+            CredentialsError: There are no usable AWS credentials.
+            ConfigurationError: There is no region, or something that botocore would choke on.
+            SignOutConnectionError: No response was had, in as many attempts as were allowed.
+            SignOutTimeoutError: It took too long. Where there was no time for another attempt, the error of
+                the last one is raised instead.
+            InvalidResponseError: Whatever answered, it was not the service.
+            ServiceError: The service answered, and said no. See its subclasses.
+        """
+        runtime = self._runtime()
+        return _drive(
+            _flow.sign_out(runtime, runtime.shared, user_pool_id=user_pool_id, username=username, timeout=timeout),
+            runtime,
+        )
+
+    def close(self) -> None:
+        """Closes the idle connections, but not a transport that was passed in. A later call opens new ones."""
+        self._runtime().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        self._pid = os.getpid()
+        self._current = Runtime(self._options, self._transport)
+
+    def _runtime(self) -> Runtime:
+        if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
+            self._start()
+        return self._current
+
+
+def _drive(flow: _flow.Flow, runtime: Runtime) -> SignOutResult:
+    """Does what the flow asks for, until it is done."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                answer = _perform(step, runtime)
+            except Exception as error:  # noqa: BLE001 -- the flow decides what becomes of it
+                step = flow.throw(error)
+            else:
+                step = flow.send(answer)
+    except StopIteration as done:
+        result: SignOutResult = done.value
+        return result
+
+
+def _perform(step: _flow.Step, runtime: Runtime) -> object:
+    if isinstance(step, _flow.Send):
+        return runtime.send(step.request, step.settings, step.timeout)
+    if isinstance(step, _flow.Configure):
+        return runtime.settings(step.user_pool_id)
+    if isinstance(step, _flow.Authenticate):
+        return runtime.credentials(step.refused)
+    return runtime.sleep(step.seconds)

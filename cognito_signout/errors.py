@@ -1,0 +1,325 @@
+"""What can go wrong, as classes, and the table that maps the service's error codes onto them.
+
+Given: a message and where it came from. Nothing here does I/O or knows who raises what. An error never
+shows the username: ``str()`` and ``repr()`` mask it even where the service echoed it in its message.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .models import ErrorEnvelope
+
+__all__ = [
+    "AuthenticationError",
+    "ConfigurationError",
+    "CredentialsError",
+    "InternalServiceError",
+    "InvalidParameterError",
+    "InvalidResponseError",
+    "NotAuthorizedError",
+    "OperationNotEnabledError",
+    "ResourceNotFoundError",
+    "ServiceError",
+    "SignOutConnectionError",
+    "SignOutError",
+    "SignOutTimeoutError",
+    "TooManyRequestsError",
+    "UnknownServiceError",
+    "UserNotFoundError",
+    "ValidationError",
+]
+
+
+class SignOutError(Exception):
+    """A call that did not sign the user out. The base of everything that this library raises.
+
+    Attributes:
+        code: A stable, upper-case name for the kind of error, such as ``USER_NOT_FOUND``.
+        message: What went wrong, verbatim. It may hold the username where the service echoed it;
+            ``str(error)`` and ``repr(error)`` show ``***`` in its place.
+        user_pool_id: The user pool that the call was about, if it got that far.
+        username: The user that the call was about, if it got that far.
+        attempts: How many requests were sent.
+        retryable: Whether the same call may succeed when it is made again later.
+        aws_code: The error code as the service sent it, such as ``UserNotFoundException``; ``None``
+            where the service did not answer or named no code.
+        http_status: The HTTP status of the answer; ``None`` where there was none.
+        request_id: The service's id of the request, for AWS support; ``None`` where there was none.
+        reason_code: The ``reasonCode`` of an ``InvalidParameterException``, else ``None``.
+    """
+
+    code: str = "UNKNOWN"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        user_pool_id: str | None = None,
+        username: str | None = None,
+        attempts: int = 0,
+        retryable: bool | None = None,
+        aws_code: str | None = None,
+        http_status: int | None = None,
+        request_id: str | None = None,
+        reason_code: str | None = None,
+    ) -> None:
+        super().__init__()  # no args: whoever prints them would print the username with them
+        self.message = message
+        self.user_pool_id = user_pool_id
+        self.username = username
+        self.attempts = attempts
+        self.aws_code = aws_code
+        self.http_status = http_status
+        self.request_id = request_id
+        self.reason_code = reason_code
+        if code is not None:
+            self.code = code
+        if retryable is not None:
+            self.retryable = retryable
+
+    def to_envelope(self) -> ErrorEnvelope:
+        """This error as the documented JSON envelope, with the message verbatim.
+
+        >>> UserNotFoundError("User does not exist.").to_envelope()
+        {'success': False, 'error': {'code': 'USER_NOT_FOUND', 'message': 'User does not exist.'}}
+        """
+        return {"success": False, "error": {"code": self.code, "message": self.message}}
+
+    def __str__(self) -> str:
+        details = [self.code]
+        if self.aws_code is not None and self.aws_code != self.code:
+            details.append(self.aws_code)
+        if self.http_status is not None:
+            details.append(f"HTTP {self.http_status}")
+        if self.request_id is not None:
+            details.append(f"request id {self.request_id}")
+        if self.attempts > 1:
+            details.append(f"{self.attempts} attempts")
+        return self._mask(f"{self.message} [{', '.join(details)}]")
+
+    def __repr__(self) -> str:
+        shown = ("code", "message", "user_pool_id", "attempts", "retryable")
+        answered = ("aws_code", "http_status", "request_id", "reason_code")
+        fields = {name: getattr(self, name) for name in shown}
+        fields |= {name: value for name in answered if (value := getattr(self, name)) is not None}
+        arguments = ", ".join(f"{name}={self._mask_value(value)!r}" for name, value in fields.items())
+        return f"{type(self).__name__}({arguments})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.__dict__)
+
+    def _mask_value(self, value: object) -> object:
+        return self._mask(value) if isinstance(value, str) else value
+
+    def _mask(self, text: str) -> str:
+        # Cognito's usernames may be case-insensitive, and then it echoes them in lower case.
+        if not self.username:
+            return text
+        return re.sub(re.escape(self.username), "***", text, flags=re.IGNORECASE)
+
+
+def _restore(cls: type[SignOutError], state: dict[str, Any]) -> SignOutError:
+    """Makes a copied or unpickled error, without calling an ``__init__`` that subclasses may change."""
+    error = cls.__new__(cls)
+    error.__dict__.update(state)
+    return error
+
+
+class ValidationError(SignOutError, ValueError):
+    """An argument breaks the service model's own constraints. Nothing was sent, unless it is an
+    :class:`InvalidParameterError`, its subclass: then the service was the one who noticed.
+    """
+
+    code = "VALIDATION_ERROR"
+
+
+class CredentialsError(SignOutError):
+    """There are no usable AWS credentials: none were found, or half of them, or they have expired and
+    can't be refreshed, or their source failed. The message says what was tried.
+    """
+
+    code = "CREDENTIALS_ERROR"
+
+
+class ConfigurationError(SignOutError, ValueError):
+    """The client can't work as it was set up: no region, an unknown profile, a malformed setting."""
+
+    code = "CONFIGURATION_ERROR"
+
+
+class SignOutConnectionError(SignOutError, ConnectionError):
+    """No complete HTTP response was had: DNS, a refused or reset connection, TLS, a proxy, a response
+    that was cut off or was not HTTP. The user may or may not be signed out.
+    """
+
+    code = "CONNECTION_ERROR"
+    retryable = True
+
+
+class SignOutTimeoutError(SignOutError, TimeoutError):
+    """Connecting or reading took too long, or the call's ``timeout`` ran out. The user may or may not be
+    signed out.
+    """
+
+    code = "TIMEOUT"
+    retryable = True
+
+
+class InvalidResponseError(SignOutError):
+    """A response that is no answer to this call: a page of HTML with status 200, a redirect, a body over
+    1 MiB. It is never taken for a sign-out.
+    """
+
+    code = "INVALID_RESPONSE"
+
+
+class ServiceError(SignOutError):
+    """The service answered, and said no. The base of the classes below."""
+
+
+class InvalidParameterError(ServiceError, ValidationError):
+    """The service found a parameter invalid (``InvalidParameterException``, ``ValidationException``)."""
+
+
+class UserNotFoundError(ServiceError):
+    """The pool has no such user (``UserNotFoundException``)."""
+
+    code = "USER_NOT_FOUND"
+
+
+class ResourceNotFoundError(ServiceError):
+    """There is no such user pool in this account and region (``ResourceNotFoundException``)."""
+
+    code = "RESOURCE_NOT_FOUND"
+
+
+class NotAuthorizedError(ServiceError):
+    """The credentials are good, but don't allow ``cognito-idp:AdminUserGlobalSignOut`` on this pool
+    (``NotAuthorizedException``, ``AccessDeniedException``).
+    """
+
+    code = "NOT_AUTHORIZED"
+
+
+class AuthenticationError(ServiceError):
+    """The service does not accept the credentials or the signature (``UnrecognizedClientException``,
+    ``InvalidSignatureException``, ``ExpiredTokenException``).
+    """
+
+    code = "AUTHENTICATION_FAILED"
+
+
+class TooManyRequestsError(ServiceError):
+    """The account's request quota is used up (``TooManyRequestsException``, HTTP 429)."""
+
+    code = "TOO_MANY_REQUESTS"
+    retryable = True
+
+
+class OperationNotEnabledError(ServiceError):
+    """The operation is not available in this region or for this pool (``OperationNotEnabledException``)."""
+
+    code = "OPERATION_NOT_ENABLED"
+
+
+class InternalServiceError(ServiceError):
+    """The service failed (``InternalErrorException``, a 5xx status)."""
+
+    code = "INTERNAL_ERROR"
+
+
+class UnknownServiceError(ServiceError):
+    """The service answered with an error that this library does not know. ``code`` is the code as it
+    came, or ``UNKNOWN`` where there was none.
+    """
+
+
+#: The throttling codes of AWS's standard retry mode, as botocore has them.
+THROTTLING_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+
+#: Which class an error code of the service is: the errors that the service model lists for this operation,
+#: and those that every AWS API may answer with
+#: (https://docs.aws.amazon.com/awssupport/latest/APIReference/CommonErrors.html).
+BY_AWS_CODE: Mapping[str, type[ServiceError]] = {
+    "InvalidParameterException": InvalidParameterError,
+    "SerializationException": InvalidParameterError,
+    "ValidationError": InvalidParameterError,
+    "ValidationException": InvalidParameterError,
+    "UserNotFoundException": UserNotFoundError,
+    "ResourceNotFoundException": ResourceNotFoundError,
+    "AccessDenied": NotAuthorizedError,
+    "AccessDeniedException": NotAuthorizedError,
+    "NotAuthorized": NotAuthorizedError,
+    "NotAuthorizedException": NotAuthorizedError,
+    "OptInRequired": NotAuthorizedError,
+    "UnauthorizedOperation": NotAuthorizedError,
+    "AuthFailure": AuthenticationError,
+    "ExpiredToken": AuthenticationError,
+    "ExpiredTokenException": AuthenticationError,
+    "IncompleteSignature": AuthenticationError,
+    "IncompleteSignatureException": AuthenticationError,
+    "InvalidAccessKeyId": AuthenticationError,
+    "InvalidClientTokenId": AuthenticationError,
+    "InvalidSignatureException": AuthenticationError,
+    "InvalidToken": AuthenticationError,
+    "MissingAuthenticationToken": AuthenticationError,
+    "MissingAuthenticationTokenException": AuthenticationError,
+    "RequestExpired": AuthenticationError,
+    "RequestInTheFuture": AuthenticationError,
+    "RequestTimeTooSkewed": AuthenticationError,
+    "SignatureDoesNotMatch": AuthenticationError,
+    "UnrecognizedClientException": AuthenticationError,
+    "OperationNotEnabledException": OperationNotEnabledError,
+    "InternalError": InternalServiceError,
+    "InternalErrorException": InternalServiceError,
+    "InternalFailure": InternalServiceError,
+    "InternalServerError": InternalServiceError,
+    "InternalServerException": InternalServiceError,
+    "ServiceUnavailable": InternalServiceError,
+    "ServiceUnavailableException": InternalServiceError,
+    **dict.fromkeys(THROTTLING_CODES, TooManyRequestsError),
+}
+
+#: Which class a code of the documented envelope is, so that an envelope can be read back.
+BY_CODE: Mapping[str, type[SignOutError]] = {
+    cls.code: cls
+    for cls in (
+        InvalidParameterError,
+        CredentialsError,
+        ConfigurationError,
+        SignOutConnectionError,
+        SignOutTimeoutError,
+        InvalidResponseError,
+        UserNotFoundError,
+        ResourceNotFoundError,
+        NotAuthorizedError,
+        AuthenticationError,
+        TooManyRequestsError,
+        OperationNotEnabledError,
+        InternalServiceError,
+    )
+}

@@ -1,0 +1,142 @@
+"""What a sign-out gives back: the result, and the JSON envelopes it can be turned into.
+
+Frozen values that know nothing of how they came about. The times a result speaks of are those of the
+service: see https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUserGlobalSignOut.html
+for what a sign-out ends, and what it leaves to expire.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from attrs import field, frozen
+
+from .errors import SignOutError, ValidationError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["ErrorDetails", "ErrorEnvelope", "SignOutOutcome", "SignOutResult", "SuccessData", "SuccessEnvelope"]
+
+#: How long access and ID tokens live unless the app client says otherwise.
+DEFAULT_TOKEN_VALIDITY = timedelta(hours=1)
+#: How long the hosted UI's session cookie can still fetch new tokens. It can't be configured.
+HOSTED_UI_COOKIE_VALIDITY = timedelta(hours=1)
+
+
+class SuccessData(TypedDict):
+    """The ``data`` of a :class:`SuccessEnvelope`."""
+
+    id: str
+    created_at: str
+
+
+class SuccessEnvelope(TypedDict):
+    """A sign-out as JSON: ``{"success": true, "data": {"id": …, "created_at": …}}``."""
+
+    success: Literal[True]
+    data: SuccessData
+
+
+class ErrorDetails(TypedDict):
+    """The ``error`` of an :class:`ErrorEnvelope`."""
+
+    code: str
+    message: str
+
+
+class ErrorEnvelope(TypedDict):
+    """A failed sign-out as JSON: ``{"success": false, "error": {"code": …, "message": …}}``."""
+
+    success: Literal[False]
+    error: ErrorDetails
+
+
+@frozen(kw_only=True)
+class SignOutResult:
+    """A user was signed out: every refresh token issued to the user before ``created_at`` is revoked.
+
+    Attributes:
+        id: The service's id of this sign-out: the envelope's ``data.id``, else the request id
+            (``x-amzn-RequestId``), else the invocation id that the client sent.
+        created_at: When the service did it: the envelope's ``data.created_at``, else the response's
+            ``Date``, else this machine's clock. Aware, in UTC.
+        user_pool_id: The pool of the user.
+        username: The user, as given to the call. Not shown in ``repr``.
+        attempts: How many requests it took.
+    """
+
+    id: str
+    created_at: datetime
+    user_pool_id: str
+    username: str = field(repr=False)
+    attempts: int = 1
+
+    def revokes(self, *, issued_at: datetime | float) -> bool:
+        """Whether a token issued at ``issued_at`` is one that this sign-out ended.
+
+        Whoever verifies access and ID tokens offline goes on accepting those issued before the sign-out
+        until they expire, unless this is asked about the token's ``iat``.
+
+        Args:
+            issued_at: The token's ``iat`` claim, in seconds since the epoch, or an aware datetime.
+
+        Returns:
+            ``True`` if the token was issued at or before this sign-out. Both are compared in whole
+            seconds, and a tie counts as revoked.
+
+        Raises:
+            ValidationError: for a datetime without a time zone, and for what is no finite number.
+
+        >>> signed_out = SignOutResult(
+        ...     id="1", created_at=datetime(2025, 1, 1, tzinfo=timezone.utc), user_pool_id="us-east-1_A", username="a"
+        ... )
+        >>> signed_out.revokes(issued_at=1735689600), signed_out.revokes(issued_at=1735689601)
+        (True, False)
+        """
+        return _seconds(issued_at) <= math.floor(self.created_at.timestamp())
+
+    def tokens_expire_by(self, validity: timedelta = DEFAULT_TOKEN_VALIDITY) -> datetime:
+        """When the last access or ID token issued before this sign-out expires.
+
+        Args:
+            validity: The longest validity of access and ID tokens that the pool's app clients are
+                configured for. Default: 1 hour, as Cognito's.
+
+        Raises:
+            ValidationError: if ``validity`` is negative, or reaches past what a datetime can hold.
+        """
+        if validity < timedelta(0):
+            raise ValidationError("validity must not be negative")
+        try:
+            return self.created_at + validity
+        except OverflowError:
+            raise ValidationError("validity reaches beyond the year 9999") from None
+
+    @property
+    def hosted_ui_expires_by(self) -> datetime:
+        """When the last hosted-UI (managed login) cookie that can still fetch new tokens expires: one hour
+        after the sign-out. To end that session at once, send the browser to the pool's ``/logout``.
+        """
+        return self.tokens_expire_by(HOSTED_UI_COOKIE_VALIDITY)
+
+    def to_envelope(self) -> SuccessEnvelope:
+        """This result as the documented JSON envelope."""
+        created_at = self.created_at.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+        return {"success": True, "data": {"id": self.id, "created_at": created_at}}
+
+
+def _seconds(issued_at: datetime | float) -> int:
+    if isinstance(issued_at, datetime):
+        if issued_at.tzinfo is None:
+            raise ValidationError("issued_at needs a time zone: a datetime without one could mean any instant")
+        return math.floor(issued_at.timestamp())
+    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float) or not math.isfinite(issued_at):
+        raise ValidationError("issued_at must be an aware datetime or a finite number of seconds since the epoch")
+    return math.floor(issued_at)
+
+
+#: What became of one user: signed out, or why not. Both know their ``user_pool_id`` and ``username``.
+SignOutOutcome: TypeAlias = SignOutResult | SignOutError

@@ -1,0 +1,129 @@
+"""The seam between the protocol and the network: a request, a response, and who carries the one to the other.
+
+Write a :class:`Transport` to fake the network, to audit what is sent, or to measure it; wrap
+:class:`HttpTransport` to add to what the library does by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol, cast
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from ._http import HttpTransport
+
+__all__ = ["Headers", "HttpRequest", "HttpResponse", "HttpTransport", "Transport"]
+
+#: No answer of this service comes near it; whatever does is not an answer of this service.
+MAX_BODY = 1024 * 1024
+
+
+class Headers(Mapping[str, str]):
+    """HTTP headers: looked up without regard to case, shown as they were given. Immutable.
+
+    Args:
+        headers: A mapping, or pairs. The values of a name that is given more than once are joined by commas.
+
+    >>> Headers({"X-Amzn-RequestId": "1"})["x-amzn-requestid"]
+    '1'
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        self._items: dict[str, tuple[str, str]] = {}
+        pairs = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+        for name, value in pairs:
+            key = name.lower()
+            if key in self._items:
+                value = f"{self._items[key][1]}, {value}"
+            self._items[key] = (name, value)
+
+    def __getitem__(self, name: str) -> str:
+        return self._items[name.lower()][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        others = cast("Mapping[str, str]", other).items()
+        return {key: value for key, (_, value) in self._items.items()} == {key.lower(): value for key, value in others}
+
+    def __hash__(self) -> int:
+        return hash(frozenset((key, value) for key, (_, value) in self._items.items()))
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self)})"  # names alone: the values hold the signature and the session token
+
+
+def _headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
+    return headers if isinstance(headers, Headers) else Headers(headers)
+
+
+@frozen
+class HttpRequest:
+    """A request, signed and ready to be sent as it is.
+
+    Attributes:
+        method: ``POST``.
+        url: Where to send it: scheme, host and path.
+        headers: All of the headers, ``Host`` and ``Content-Length`` included.
+        body: The JSON body. Not shown in ``repr``: it holds the username.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(converter=_headers)
+    body: bytes = field(repr=False)
+
+
+@frozen
+class HttpResponse:
+    """A complete, well-framed response.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers, looked up without regard to case.
+        body: The body. A transport need not read more than 1 MiB and one byte of it: a longer body is
+            refused in any case. Not shown in ``repr``: it may echo the username.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(converter=_headers, factory=Headers)
+    body: bytes = field(repr=False, default=b"")
+
+
+class Transport(Protocol):
+    """Whoever carries a request to the service and brings back its response."""
+
+    def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
+        """Sends the request, once, and returns the response whatever its status. Follows no redirect.
+
+        Args:
+            request: What to send.
+            timeout: How many seconds are left for it; ``None`` for no bound but the transport's own.
+
+        Raises:
+            SignOutConnectionError: No complete response was had. Any other ``OSError`` is taken for one.
+            SignOutTimeoutError: It took too long. Any other ``TimeoutError`` is taken for one.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases the connections. What is sent afterwards opens new ones."""
+        ...
+
+
+def __getattr__(name: str) -> object:
+    if name == "HttpTransport":  # it brings in ssl and http.client, which users of the seam need not have
+        from ._http import HttpTransport
+
+        return HttpTransport
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

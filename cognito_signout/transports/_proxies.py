@@ -1,0 +1,74 @@
+"""Which proxy a request goes through, as botocore reads ``proxies`` and the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from base64 import b64encode
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from attrs import field, frozen
+
+from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@frozen
+class Proxy:
+    """A proxy: where it is, and the headers that it wants. ``str()`` and ``repr`` leave the password out."""
+
+    scheme: str
+    host: str
+    port: int
+    headers: Mapping[str, str] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+def proxy_for(scheme: str, netloc: str, proxies: Mapping[str, str] | None) -> Proxy | None:
+    """The proxy for a host, or ``None``.
+
+    Args:
+        scheme: ``http`` or ``https``.
+        netloc: The host, with the port that the URL names.
+        proxies: Proxy URLs by scheme; ``None`` for those of the environment.
+
+    Raises:
+        ConfigurationError: The proxy's URL is none.
+    """
+    if proxies is None:
+        proxies = _from_environment(netloc)
+    url = proxies.get(scheme)
+    return _parse(url) if url else None
+
+
+def _from_environment(netloc: str) -> Mapping[str, str]:
+    asks_the_system = sys.platform in ("darwin", "win32")
+    if not asks_the_system and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies, proxy_bypass
+
+    return {} if proxy_bypass(netloc) else getproxies()
+
+
+def _parse(url: str) -> Proxy:
+    if url.startswith("//"):
+        url = f"http:{url}"
+    elif not url.startswith(("http:", "https:")):
+        url = f"http://{url}"
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        raise ConfigurationError("the proxy's URL is none; it must be such as http://proxy.example:3128") from None
+    if not parts.hostname:
+        raise ConfigurationError("the proxy's URL has no host; it must be such as http://proxy.example:3128")
+    headers: dict[str, str] = {}
+    if parts.username and parts.password:
+        user = f"{unquote(parts.username)}:{unquote(parts.password)}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+    return Proxy(parts.scheme, parts.hostname, port, headers)
