@@ -90,7 +90,7 @@ class Pause:
     seconds: float
 
 
-Step: TypeAlias = "Configure | Authenticate | Send | Pause"
+Step: TypeAlias = Configure | Authenticate | Send | Pause
 Flow: TypeAlias = Generator[Step, Any, SignOutResult]
 
 

@@ -11,7 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 from ._flow import Shared
-from ._settings import Options, Resolver, Settings, trace_header
+from ._options import Options
+from ._settings import Resolver, Settings, trace_header
 from .transports import HttpResponse
 
 if TYPE_CHECKING:

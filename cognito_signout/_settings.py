@@ -8,7 +8,6 @@ and import botocore, at the first call and not before; what was resolved is kept
 
 from __future__ import annotations
 
-import inspect
 import os.path
 import threading
 from copy import copy
@@ -20,6 +19,7 @@ from attrs import field, frozen
 from ._botocore import load
 from ._credentials import CredentialsProvider
 from ._endpoints import Endpoint, check_region, endpoint_for, is_known_region
+from ._options import Options, check_config, unwrap_session
 from ._retry import DEFAULT_MAX_ATTEMPTS
 from ._user_agent import user_agent
 from .errors import ConfigurationError
@@ -27,7 +27,6 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
 
 SERVICE_DATA = "cognito-idp"
 ENDPOINT_URL_VARIABLE = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"
@@ -35,78 +34,6 @@ ENDPOINT_URL_SECTION = "cognito_identity_provider"
 #: In seconds: botocore's, where nothing chooses another.
 DEFAULT_CONNECT_TIMEOUT = 60
 RETRY_MODES = ("legacy", "standard", "adaptive")
-
-#: The fields of a Config that are honoured, and those that mean nothing for this operation. Any other that is
-#: set is refused: to ignore it could be to ignore a wish.
-HONOURED = frozenset(
-    {
-        "client_cert",
-        "connect_timeout",
-        "defaults_mode",
-        "ignore_configured_endpoint_urls",
-        "max_pool_connections",
-        "proxies",
-        "proxies_config",
-        "read_timeout",
-        "region_name",
-        "retries",
-        "signature_version",
-        "tcp_keepalive",
-        "use_dualstack_endpoint",
-        "use_fips_endpoint",
-        "user_agent",
-        "user_agent_appid",
-        "user_agent_extra",
-    }
-)
-WITHOUT_EFFECT = frozenset(
-    {
-        "account_id_endpoint_mode",
-        "disable_request_compression",
-        "endpoint_discovery_enabled",
-        "inject_host_prefix",
-        "parameter_validation",
-        "request_checksum_calculation",
-        "request_min_compression_size_bytes",
-        "response_checksum_validation",
-        "s3",
-        "s3_disable_express_session_auth",
-        "sigv4a_signing_region_set",
-    }
-)
-
-
-@frozen(kw_only=True)
-class Options:
-    """The arguments of a client, as they were given."""
-
-    region_name: str | None = None
-    endpoint_url: str | None = None
-    profile_name: str | None = None
-    verify: bool | str | None = None
-    session: BotocoreSession | None = field(default=None, repr=False)
-    credentials: FrozenCredentialsSource | StaticCredentials | None = field(default=None, repr=False)
-    config: BotocoreConfig | None = field(default=None, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        if self.session is not None and self.profile_name is not None:
-            raise ConfigurationError("give profile_name to the session, or no session: they can't be combined")
-        if self.session is not None:
-            inner = _unwrap(self.session)
-            if not hasattr(inner, "get_component"):
-                raise ConfigurationError("session must be a botocore.session.Session or a boto3.Session")
-            if inspect.iscoroutinefunction(inner.get_credentials):
-                raise ConfigurationError("session is an async one; give one of botocore's or boto3's own")
-        if self.credentials is not None:
-            freeze = getattr(self.credentials, "get_frozen_credentials", None)
-            if inspect.iscoroutinefunction(freeze):
-                raise ConfigurationError("credentials are async ones; give those of botocore or boto3")
-            if freeze is None and not hasattr(self.credentials, "access_key"):
-                raise ConfigurationError(
-                    "credentials must have get_frozen_credentials(), or access_key, secret_key and token"
-                )
-        if self.config is not None:
-            _check_config(self.config)
 
 
 @frozen(kw_only=True)
@@ -158,7 +85,9 @@ class Resolver:
             with self._lock:
                 if self._session is None:
                     given = self._options.session
-                    self._session = _unwrap(given) if given is not None else _new_session(self._options.profile_name)
+                    self._session = (
+                        unwrap_session(given) if given is not None else _new_session(self._options.profile_name)
+                    )
         return self._session
 
     def settings(self, user_pool_id: str) -> Settings:
@@ -256,11 +185,6 @@ def trace_header() -> str | None:
     return quote(trace_id, safe="-=;:+&[]{}\"',")
 
 
-def _unwrap(session: Any) -> Any:
-    """The botocore session within a boto3 session."""
-    return getattr(session, "_session", session)
-
-
 def _new_session(profile_name: str | None) -> Any:
     return load("session").Session(profile=profile_name)
 
@@ -270,25 +194,12 @@ def _use_for_sts(session: Any, region: str | None) -> None:
     session._last_client_region_used = region  # noqa: SLF001 -- it has no public name
 
 
-def _check_config(config: Any) -> None:
-    defaults = getattr(config, "OPTION_DEFAULTS", None)
-    if defaults is None:
-        raise ConfigurationError("config must be a botocore.config.Config")
-    if config.signature_version not in (None, "v4"):
-        raise ConfigurationError(
-            "config.signature_version can't be honoured: the service takes Signature Version 4 only"
-        )
-    for name, default in defaults.items():
-        if name not in HONOURED and name not in WITHOUT_EFFECT and getattr(config, name) != default:
-            raise ConfigurationError(f"config.{name} can't be honoured; leave it out")
-
-
 def _merged_config(session: Any, config: Any) -> Any:
     default = session.get_default_client_config()
     if default is None:
         return config
     merged = default if config is None else default.merge(config)
-    _check_config(merged)
+    check_config(merged)
     return merged
 
 

@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from . import _flow
+from ._options import Options
 from ._runtime import Runtime
-from ._settings import Options
 
 if TYPE_CHECKING:
     from datetime import timedelta
