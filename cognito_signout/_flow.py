@@ -19,7 +19,6 @@ from attrs import define, field, frozen
 
 from . import _protocol, _retry, _sigv4
 from .errors import (
-    AuthenticationError,
     SignOutConnectionError,
     SignOutError,
     SignOutTimeoutError,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from ._credentials import Credentials
     from ._settings import Settings
+    from .models import SignOutOutcome
 
 #: How far, in seconds, the service's clock must be from ours before a refused signature is put down to that.
 #: AWS refuses dates that are 5 minutes off.
@@ -131,11 +131,10 @@ def sign_out(
     clock: Clock, shared: Shared, *, user_pool_id: str, username: str, timeout: float | timedelta | None
 ) -> Flow:
     """The flow of one call. See :meth:`SignOutClient.sign_out` for its arguments."""
-    call = _Call(clock, shared)
+    call = _Call(clock, shared, user_pool_id, username)
     try:
         _protocol.check_arguments(user_pool_id, username)
-        call.start(timeout)
-        return (yield from call.run(user_pool_id, username))
+        return (yield from call.run(_seconds(timeout)))
     except SignOutError as error:
         # What transports, settings and credentials raise does not say whom it was about.
         error.user_pool_id = user_pool_id if isinstance(user_pool_id, str) else None
@@ -147,72 +146,69 @@ def sign_out(
 class _Call:
     """The state of one call: how many requests it has sent, and what it may still do."""
 
-    def __init__(self, clock: Clock, shared: Shared) -> None:
+    _settings: Settings
+    _credentials: Credentials
+    _response: HttpResponse | None
+
+    def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str) -> None:
         self.attempts = 0
         self._clock = clock
         self._shared = shared
+        self._user_pool_id = user_pool_id
+        self._username = username
         self._deadline: float | None = None
         self._invocation_id = str(uuid.uuid4())
         self._may_correct_clock = True
         self._may_replace_credentials = True
 
-    def start(self, timeout: float | timedelta | None) -> None:
-        """Sets the deadline."""
-        seconds = _seconds(timeout)
-        self._deadline = None if seconds is None else self._clock.monotonic() + seconds
-
-    def run(self, user_pool_id: str, username: str) -> Flow:
+    def run(self, timeout: float | None) -> Flow:
         """Makes attempts until one settles it."""
-        settings: Settings = yield Configure(user_pool_id)
-        credentials: Credentials = yield Authenticate()
-        body = _protocol.encode_body(user_pool_id, username)
-        retries = 0
+        if timeout is not None:
+            self._deadline = self._clock.monotonic() + timeout
+        self._settings = yield Configure(self._user_pool_id)
+        self._credentials = yield Authenticate()
+        body = _protocol.encode_body(self._user_pool_id, self._username)
+        counted = 0
         cost = 0
         while True:
-            left = self._left()
-            self.attempts += 1
-            request = self._request(settings, credentials, body)
-            response: HttpResponse | None = None
-            outcome: SignOutResult | SignOutError
-            try:
-                answer: HttpResponse = yield Send(request, settings, left)
-                response = answer
-                outcome = _protocol.read_response(
-                    answer,
-                    user_pool_id=user_pool_id,
-                    username=username,
-                    attempts=self.attempts,
-                    invocation_id=self._invocation_id,
-                    now=self._clock.now() + self._shared.clock_offset,
-                )
-            except SignOutError as error:
-                outcome = error
-            except TimeoutError as error:
-                outcome = _caused(SignOutTimeoutError(f"the transport timed out: {error}"), error)
-            except OSError as error:
-                outcome = _caused(SignOutConnectionError(f"the transport failed: {error}"), error)
+            outcome = yield from self._attempt(body)
             if isinstance(outcome, SignOutResult):
                 self._shared.quota.release(cost)
                 return outcome
-
-            if response is not None and isinstance(outcome, AuthenticationError):
-                if self._corrects_clock(outcome, response):
-                    continue
-                replacement: Credentials = yield from self._replacement(outcome, credentials)
-                if replacement != credentials:
-                    credentials = replacement
-                    continue
-
-            retries += 1
-            if not outcome.retryable or retries >= settings.max_attempts:
+            if self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome)):
+                continue
+            counted += 1
+            if not outcome.retryable or counted >= self._settings.max_attempts:
                 raise outcome
-            pause = _retry.delay(outcome, response, attempts=retries, random=self._clock.random())
+            pause = _retry.delay(outcome, self._response, attempts=counted, random=self._clock.random())
             if not self._has_time_for(pause):
                 raise outcome
             cost = self._shared.quota.acquire(outcome)
             if not cost:
                 raise outcome
             yield Pause(pause)
+
+    def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
+        left = self._left()
+        self.attempts += 1
+        self._response = None
+        try:
+            response: HttpResponse = yield Send(self._request(body), self._settings, left)
+        except SignOutError as error:
+            return error
+        except TimeoutError as error:
+            return _caused(SignOutTimeoutError(f"the transport timed out: {error}"), error)
+        except OSError as error:
+            return _caused(SignOutConnectionError(f"the transport failed: {error}"), error)
+        self._response = response
+        return _protocol.read_response(
+            response,
+            user_pool_id=self._user_pool_id,
+            username=self._username,
+            attempts=self.attempts,
+            invocation_id=self._invocation_id,
+            now=self._clock.now() + self._shared.clock_offset,
+        )
 
     def _left(self) -> float | None:
         if self._deadline is None:
@@ -225,7 +221,8 @@ class _Call:
     def _has_time_for(self, pause: float) -> bool:
         return self._deadline is None or self._clock.monotonic() + pause < self._deadline
 
-    def _request(self, settings: Settings, credentials: Credentials, body: bytes) -> HttpRequest:
+    def _request(self, body: bytes) -> HttpRequest:
+        settings, credentials = self._settings, self._credentials
         endpoint = settings.endpoint
         now = self._clock.now() + self._shared.clock_offset
         signed = {
@@ -258,9 +255,9 @@ class _Call:
             headers["X-Amzn-Trace-Id"] = trace
         return HttpRequest("POST", endpoint.url, headers, body)
 
-    def _corrects_clock(self, error: SignOutError, response: HttpResponse) -> bool:
+    def _corrects_clock(self, error: SignOutError) -> bool:
         """Takes over the service's time, if the refused signature is down to ours. Once a call."""
-        theirs = _protocol.service_time(response)
+        theirs = self._response and _protocol.service_time(self._response)
         if error.aws_code not in DATE_REFUSED or theirs is None or not self._may_correct_clock:
             return False
         offset = theirs.timestamp() - self._clock.now()
@@ -270,13 +267,14 @@ class _Call:
         self._shared.clock_offset = offset
         return True
 
-    def _replacement(self, error: SignOutError, credentials: Credentials) -> Generator[Step, Any, Credentials]:
-        """Other credentials, if the service refused these and there are any. Once a call."""
+    def _replaces_credentials(self, error: SignOutError) -> Generator[Step, Any, bool]:
+        """Takes other credentials, if the service refused these and there are any. Once a call."""
         if error.aws_code not in CREDENTIALS_REFUSED or not self._may_replace_credentials:
-            return credentials
+            return False
         self._may_replace_credentials = False
-        replacement: Credentials = yield Authenticate(refused=credentials)
-        return replacement
+        refused = self._credentials
+        self._credentials = yield Authenticate(refused)
+        return self._credentials != refused
 
 
 def _seconds(timeout: float | timedelta | None) -> float | None:

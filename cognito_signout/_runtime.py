@@ -11,12 +11,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ._flow import Shared
-from ._options import Options
 from ._settings import Resolver, Settings, trace_header
 from .transports import HttpResponse
 
 if TYPE_CHECKING:
     from ._credentials import Credentials
+    from ._options import Options
     from .transports import HttpRequest, Transport
 
 
