@@ -257,7 +257,7 @@ class _Call:
 
     def _corrects_clock(self, error: SignOutError) -> bool:
         """Takes over the service's time, if the refused signature is down to ours. Once a call."""
-        theirs = self._response and _protocol.service_time(self._response)
+        theirs = None if self._response is None else _protocol.service_time(self._response)
         if error.aws_code not in DATE_REFUSED or theirs is None or not self._may_correct_clock:
             return False
         offset = theirs.timestamp() - self._clock.now()
