@@ -1,28 +1,35 @@
-"""Sign users of Amazon Cognito user pools out of all devices: a typed client for AdminUserGlobalSignOut."""
+"""Sign users of Amazon Cognito user pools out of all devices: a typed client for AdminUserGlobalSignOut.
 
-from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+The public names, each loaded from its module when it is first used.
+"""
+
+from typing import TYPE_CHECKING
+
 from ._version import __version__
-from .client import SignOutClient
-from .errors import (
-    AuthenticationError,
-    ConfigurationError,
-    CredentialsError,
-    InternalServiceError,
-    InvalidParameterError,
-    InvalidResponseError,
-    NotAuthorizedError,
-    OperationNotEnabledError,
-    ResourceNotFoundError,
-    ServiceError,
-    SignOutConnectionError,
-    SignOutError,
-    SignOutTimeoutError,
-    TooManyRequestsError,
-    UnknownServiceError,
-    UserNotFoundError,
-    ValidationError,
-)
-from .models import ErrorDetails, ErrorEnvelope, SignOutOutcome, SignOutResult, SuccessData, SuccessEnvelope
+
+if TYPE_CHECKING:
+    from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from .client import SignOutClient
+    from .errors import (
+        AuthenticationError,
+        ConfigurationError,
+        CredentialsError,
+        InternalServiceError,
+        InvalidParameterError,
+        InvalidResponseError,
+        NotAuthorizedError,
+        OperationNotEnabledError,
+        ResourceNotFoundError,
+        ServiceError,
+        SignOutConnectionError,
+        SignOutError,
+        SignOutTimeoutError,
+        TooManyRequestsError,
+        UnknownServiceError,
+        UserNotFoundError,
+        ValidationError,
+    )
+    from .models import ErrorDetails, ErrorEnvelope, SignOutOutcome, SignOutResult, SuccessData, SuccessEnvelope
 
 __all__ = [
     "AuthenticationError",
@@ -55,3 +62,25 @@ __all__ = [
     "ValidationError",
     "__version__",
 ]
+
+
+_HOMES = {
+    "SignOutClient": "client",
+    **dict.fromkeys(("BotocoreConfig", "BotocoreSession", "FrozenCredentialsSource", "StaticCredentials"), "_botocore"),
+    **dict.fromkeys(("ErrorDetails", "ErrorEnvelope", "SuccessData", "SuccessEnvelope"), "models"),
+    **dict.fromkeys(("SignOutOutcome", "SignOutResult"), "models"),
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    home = import_module(f".{_HOMES.get(name, 'errors')}", __name__)
+    value = globals()[name] = getattr(home, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -10,6 +10,8 @@ from attrs import field, frozen
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
 
 #: The fields of a Config that are honoured, and those that mean nothing for this operation. Any other that is
@@ -102,3 +104,13 @@ def check_config(config: Any) -> None:
     for name, default in defaults.items():
         if name not in HONOURED and name not in WITHOUT_EFFECT and getattr(config, name) != default:
             raise ConfigurationError(f"config.{name} can't be honoured; leave it out")
+
+
+def attempts_of(retries: Mapping[str, Any] | None) -> int | None:
+    """How many requests a ``Config``'s ``retries`` let a call take; ``None`` where they don't say."""
+    if retries is None:
+        return None
+    if "total_max_attempts" in retries:
+        return int(retries["total_max_attempts"])
+    # It counts retries, not attempts.
+    return int(retries["max_attempts"]) + 1 if "max_attempts" in retries else None

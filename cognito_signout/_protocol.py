@@ -46,11 +46,19 @@ TRANSIENT_CODES = frozenset(
 )
 
 _HTTP_DATE = re.compile(r"[A-Za-z]{3}, (\d\d) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+#: The last second that a datetime can hold.
+_LATEST = 253402300799
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def check_arguments(user_pool_id: str, username: str) -> None:
     """Raises a :class:`ValidationError` for what the service model does not admit, without repeating it."""
+    check_user_pool_id(user_pool_id)
+    check_username(username)
+
+
+def check_user_pool_id(user_pool_id: str) -> None:
+    """Raises a :class:`ValidationError` for what is no id of a user pool."""
     if not isinstance(user_pool_id, str):
         raise ValidationError(f"user_pool_id must be a str, not {type(user_pool_id).__name__}")
     if not 1 <= len(user_pool_id) <= MAX_USER_POOL_ID:
@@ -59,6 +67,10 @@ def check_arguments(user_pool_id: str, username: str) -> None:
         raise ValidationError(
             "user_pool_id must be a region, an underscore, and ASCII letters and digits, such as us-east-1_Ab129faBb"
         )
+
+
+def check_username(username: str) -> None:
+    """Raises a :class:`ValidationError` for what is no username."""
     if not isinstance(username, str):
         raise ValidationError(f"username must be a str, not {type(username).__name__}")
     if not 1 <= len(username) <= MAX_USERNAME:
@@ -224,4 +236,5 @@ def _timestamp(value: object) -> datetime | None:
 
 
 def _whole_second(now: float) -> datetime:
-    return datetime.fromtimestamp(now, timezone.utc).replace(microsecond=0)
+    # A clock that was corrected by a Date of the year 9999 may be beyond what a datetime can hold.
+    return datetime.fromtimestamp(min(now, _LATEST), timezone.utc).replace(microsecond=0)

@@ -7,7 +7,9 @@ what a fake puts in its place.
 from __future__ import annotations
 
 import random
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ._flow import Shared
@@ -15,8 +17,11 @@ from ._settings import Resolver, Settings, trace_header
 from .transports import HttpResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from ._credentials import Credentials
     from ._options import Options
+    from .client import SignOutClient
     from .transports import HttpRequest, Transport
 
 
@@ -34,11 +39,25 @@ class Runtime:
         self._given_transport = transport
         self._own_transport: Transport | None = None
 
-    now = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
-    random = staticmethod(random.random)
-    sleep = staticmethod(time.sleep)
-    trace_header = staticmethod(trace_header)
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """A time that never goes back, in seconds."""
+        return time.monotonic()
+
+    def random(self) -> float:
+        """A random number from 0 up to 1."""
+        return random.random()  # noqa: S311 -- jitter is no secret
+
+    def sleep(self, seconds: float) -> None:
+        """Waits."""
+        time.sleep(seconds)
+
+    def trace_header(self) -> str | None:
+        """The ``X-Amzn-Trace-Id`` to send, if any."""
+        return trace_header()
 
     def settings(self, user_pool_id: str) -> Settings:
         """What botocore would decide for a call to this pool."""
@@ -80,3 +99,29 @@ class Runtime:
                 tcp_keepalive=settings.tcp_keepalive,
             )
         return self._own_transport
+
+
+#: What gives every client another runtime, call by call, while a fake is active.
+substitute: Callable[[SignOutClient, Options], Runtime] | None = None
+_substitutes: list[Callable[[SignOutClient, Options], Runtime]] = []
+_lock = threading.Lock()
+
+
+@contextmanager
+def substituted(runtime_of: Callable[[SignOutClient, Options], Runtime]) -> Generator[None]:
+    """Gives every client in the process another runtime. The innermost wins; the order of leaving does not matter."""
+    _change(_substitutes.append, runtime_of)
+    try:
+        yield
+    finally:
+        _change(_substitutes.remove, runtime_of)
+
+
+def _change(
+    change: Callable[[Callable[[SignOutClient, Options], Runtime]], None],
+    runtime_of: Callable[[SignOutClient, Options], Runtime],
+) -> None:
+    global substitute
+    with _lock:
+        change(runtime_of)
+        substitute = _substitutes[-1] if _substitutes else None

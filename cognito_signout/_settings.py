@@ -19,7 +19,7 @@ from attrs import field, frozen
 from ._botocore import load
 from ._credentials import CredentialsProvider
 from ._endpoints import Endpoint, check_region, endpoint_for, is_known_region
-from ._options import Options, check_config, unwrap_session
+from ._options import Options, attempts_of, check_config, unwrap_session
 from ._retry import DEFAULT_MAX_ATTEMPTS
 from ._user_agent import user_agent
 from .errors import ConfigurationError
@@ -99,11 +99,12 @@ class Resolver:
         return self._settings_for(user_pool_id.partition("_")[0])
 
     def _resolve(self, region_of_pool: str) -> Settings:
-        session = self.session
         try:
-            return self._ask(session, region_of_pool)
-        except load("exceptions").BotoCoreError as error:
-            raise ConfigurationError(str(error)) from error
+            return self._ask(self.session, region_of_pool)
+        except ConfigurationError:
+            raise
+        except Exception as error:  # a setting that is not of the form that botocore takes for granted
+            raise ConfigurationError(f"the AWS configuration can't be used: {error}") from error
 
     def _ask(self, session: Any, region_of_pool: str) -> Settings:
         options = self._options
@@ -128,9 +129,10 @@ class Resolver:
         url = _first(options.endpoint_url, _configured_endpoint_url(session, config))
         use_fips = is_fips_region or _flag(session, config, "use_fips_endpoint")
         use_dualstack = _flag(session, config, "use_dualstack_endpoint")
+        region, url = _overruled(loader, region, url, use_fips=use_fips, use_dualstack=use_dualstack)
         endpoint = endpoint_for(
             region,
-            url=_overruled_url(loader, region, url, use_fips=use_fips, use_dualstack=use_dualstack),
+            url=url,
             use_fips=use_fips,
             use_dualstack=use_dualstack,
             rules=_rules(session, loader),
@@ -254,8 +256,11 @@ def _rules(session: Any, loader: Any) -> Mapping[str, Any]:
     return rules
 
 
-def _overruled_url(loader: Any, region: str, url: str | None, *, use_fips: bool, use_dualstack: bool) -> str | None:
-    """The custom endpoint, or the one from an ``endpoints.json`` of the user's own, which outranks the rules.
+def _overruled(
+    loader: Any, region: str, url: str | None, *, use_fips: bool, use_dualstack: bool
+) -> tuple[str, str | None]:
+    """The region to sign for and the custom endpoint, or those from an ``endpoints.json`` of the user's own, which
+    outranks the rules.
 
     botocore's own ``endpoints.json``, older than its rules, has no say over the URL any more; but it still
     vetoes FIPS and dual-stack in some partitions.
@@ -266,29 +271,30 @@ def _overruled_url(loader: Any, region: str, url: str | None, *, use_fips: bool,
         if path != loader.BUILTIN_DATA_PATH
     )
     if not (is_customized or use_fips or use_dualstack):
-        return url
+        return region, url
     resolver = load("regions").EndpointResolver(loader.load_data("endpoints"))
     flags = {"use_fips_endpoint": use_fips, "use_dualstack_endpoint": use_dualstack}
     found = resolver.construct_endpoint(SERVICE_DATA, region, **flags) or resolver.construct_endpoint(
         SERVICE_DATA, region, partition_name="aws", **flags
     )
     if url is None and is_customized and found:
-        return f"https://{found['hostname']}"
-    return url
+        signed_for = found.get("credentialScope", {}).get("region", found["endpointName"])
+        return check_region(signed_for), f"https://{found['hostname']}"
+    return region, url
 
 
 def _max_attempts(session: Any, retries: Any) -> int:
-    retries = retries or {}
-    mode = _first(retries.get("mode"), _variable(session, "retry_mode"), "standard")
-    if mode not in RETRY_MODES:
-        return 1  # botocore does not retry in a mode that it does not know
-    if "total_max_attempts" in retries:
-        chosen = retries["total_max_attempts"]
-    elif "max_attempts" in retries:
-        chosen = retries["max_attempts"] + 1
-    else:
+    mode = (retries or {}).get("mode") or _variable(session, "retry_mode")
+    if mode is not None and mode not in RETRY_MODES:
+        raise ConfigurationError(f"the configured retry_mode must be one of {', '.join(RETRY_MODES)}")
+    chosen = attempts_of(retries)
+    if chosen is None:
         chosen = _variable(session, "max_attempts")
-    return DEFAULT_MAX_ATTEMPTS if chosen is None else max(1, chosen)
+    if chosen is None:
+        return DEFAULT_MAX_ATTEMPTS
+    if chosen < 1:
+        raise ConfigurationError("the configured max_attempts must be 1 at least")
+    return int(chosen)
 
 
 def _connect_timeout(session: Any, config: Any, region: str) -> float | None:

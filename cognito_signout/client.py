@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from . import _flow
+from . import _runtime as runtimes
 from ._options import Options
-from ._runtime import Runtime
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -122,15 +122,17 @@ class SignOutClient:
 
     def _start(self) -> None:
         self._pid = os.getpid()
-        self._current = Runtime(self._options, self._transport)
+        self._current = runtimes.Runtime(self._options, self._transport)
 
-    def _runtime(self) -> Runtime:
+    def _runtime(self) -> runtimes.Runtime:
+        if runtimes.substitute is not None:
+            return runtimes.substitute(self, self._options)
         if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
             self._start()
         return self._current
 
 
-def _drive(flow: _flow.Flow, runtime: Runtime) -> SignOutResult:
+def _drive(flow: _flow.Flow, runtime: runtimes.Runtime) -> SignOutResult:
     """Does what the flow asks for, until it is done."""
     try:
         step = next(flow)
@@ -146,11 +148,12 @@ def _drive(flow: _flow.Flow, runtime: Runtime) -> SignOutResult:
         return result
 
 
-def _perform(step: _flow.Step, runtime: Runtime) -> object:
+def _perform(step: _flow.Step, runtime: runtimes.Runtime) -> object:
     if isinstance(step, _flow.Send):
         return runtime.send(step.request, step.settings, step.timeout)
     if isinstance(step, _flow.Configure):
         return runtime.settings(step.user_pool_id)
     if isinstance(step, _flow.Authenticate):
         return runtime.credentials(step.refused)
-    return runtime.sleep(step.seconds)
+    runtime.sleep(step.seconds)
+    return None

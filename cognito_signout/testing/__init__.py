@@ -1,0 +1,32 @@
+"""Testing without AWS: a fake of Cognito user pools that real requests go through.
+
+They are built, signed, verified, answered and read; nothing is patched out. See :class:`FakeCognito`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._fake import FakeCognito, RecordedRequest
+    from ._server import FakeCognitoServer
+    from ._users import HostedUICookie, Tokens
+
+__all__ = ["FakeCognito", "FakeCognitoServer", "HostedUICookie", "RecordedRequest", "Tokens"]
+
+_HOMES = {
+    "FakeCognito": "_fake",
+    "FakeCognitoServer": "_server",
+    "HostedUICookie": "_users",
+    "RecordedRequest": "_fake",
+    "Tokens": "_users",
+}
+
+
+def __getattr__(name: str) -> object:
+    # pytest imports this package in every run of everyone who has the library installed.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

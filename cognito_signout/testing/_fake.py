@@ -1,0 +1,389 @@
+"""The fake itself: what a test sets up, breaks, and asks afterwards.
+
+It is the service of :mod:`._service` over the users of :mod:`._users`, with faults, throttling, a record of
+requests and a clock of its own. A client talks to it through the runtime seam: the same requests are built,
+signed and read as for AWS, and time spent waiting is the fake's, not the test's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from attrs import define, field, frozen
+
+from .. import _protocol, errors
+from .._credentials import Credentials
+from .._options import Options
+from ._runtime import Activation, FakeClient, FakeRuntime
+from ._service import DEFAULT_TOKEN_VALIDITY, Service, ServiceRefusal, answer, arguments_of, operation_of
+from ._users import Clock, Directory, Tokens, UserPool, utc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .._botocore import BotocoreConfig, FrozenCredentialsSource, StaticCredentials
+    from ..client import SignOutClient
+    from ..transports import HttpRequest, HttpResponse
+    from ._users import User
+
+#: What may happen to a request on its way, and whether the service has done what it asked for by then.
+TRANSPORT_FAULTS = {"refused": False, "reset": False, "timeout": False, "truncated": True, "garbage": False}
+
+#: The AWS code, or the fault of the transport, that ends in an error of each class.
+_FAULT_OF_CLASS: dict[type[errors.SignOutError], str] = {
+    errors.InvalidParameterError: "InvalidParameterException",
+    errors.UserNotFoundError: "UserNotFoundException",
+    errors.ResourceNotFoundError: "ResourceNotFoundException",
+    errors.NotAuthorizedError: "NotAuthorizedException",
+    errors.AuthenticationError: "InvalidSignatureException",
+    errors.TooManyRequestsError: "TooManyRequestsException",
+    errors.OperationNotEnabledError: "OperationNotEnabledException",
+    errors.InternalServiceError: "InternalErrorException",
+    errors.UnknownServiceError: "UnknownException",
+    errors.SignOutConnectionError: "reset",
+    errors.SignOutTimeoutError: "timeout",
+}
+_MESSAGES = {
+    "UserNotFoundException": "User does not exist.",
+    "TooManyRequestsException": "Too many requests",
+    "InternalErrorException": "Something went wrong",
+}
+
+
+@frozen
+class RecordedRequest:
+    """A request that reached the fake, and what became of it.
+
+    Attributes:
+        operation: The operation that it named, such as ``AdminUserGlobalSignOut``.
+        user_pool_id: The pool that it named, if it named one.
+        username: The user, likewise, as named.
+        code: The AWS error code that it was answered with, or the fault of the transport; ``None`` if it was done.
+        at: When, by the fake's clock.
+        request: The request itself.
+    """
+
+    operation: str
+    user_pool_id: str | None
+    username: str | None
+    code: str | None
+    at: datetime
+    request: HttpRequest = field(repr=False)
+
+
+@define
+class _Throttle:
+    """A token bucket, on the fake's clock."""
+
+    rate: float
+    burst: float
+    tokens: float
+    at: float
+
+    def admits(self, now: float) -> bool:
+        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+class FakeCognito:
+    """Cognito user pools in memory, for tests.
+
+    Args:
+        access_key: The access key id that it knows.
+        secret_key: The secret that belongs to it.
+        now: What its clock says, and goes on saying until :meth:`advance` or a wait of a client moves it.
+            Default: the real time, which goes on by itself.
+
+    Safe to share between threads.
+
+    >>> fake = FakeCognito()
+    >>> fake.add_user(user_pool_id="us-east-1_Test00001", username="alice")
+    >>> tokens = fake.sign_in(user_pool_id="us-east-1_Test00001", username="alice")
+    >>> result = fake.client().sign_out(user_pool_id="us-east-1_Test00001", username="alice")
+    >>> tokens.refreshable, tokens.accepted_by_cognito, tokens.valid_offline
+    (False, False, True)
+    """
+
+    def __init__(
+        self,
+        *,
+        access_key: str = "AKIAFAKECOGNITO00000",
+        secret_key: str = "fake-secret-key-of-the-fake-cognito-0000",  # noqa: S107 -- it opens nothing
+        now: datetime | None = None,
+    ) -> None:
+        self.access_key = access_key
+        self.secret_key = secret_key
+        self._clock = Clock(now)
+        self._directory = Directory(self._clock)
+        self._service = Service(self._directory, access_key=access_key, secret_key=secret_key)
+        self._lock = threading.RLock()
+        self._latency = timedelta(0)
+        self._throttle: _Throttle | None = None
+        self._faults: deque[str] = deque()
+        self._requests: list[RecordedRequest] = []
+        self._signed_out: list[User] = []
+        self._runtimes: WeakKeyDictionary[SignOutClient, FakeRuntime] = WeakKeyDictionary()
+
+    # -- what there is
+
+    def add_user_pool(self, user_pool_id: str) -> None:
+        """Adds a user pool, unless there is one of this id.
+
+        Raises:
+            ValidationError: The id breaks the service's constraints.
+        """
+        _protocol.check_user_pool_id(user_pool_id)
+        with self._lock:
+            self._add_pool(user_pool_id)
+
+    def add_user(self, *, user_pool_id: str, username: str, aliases: Iterable[str] = ()) -> None:
+        """Adds a user, and the pool if there is none of this id.
+
+        Args:
+            user_pool_id: The pool.
+            username: The user's name.
+            aliases: Other names that the user may be called by: an email address, a telephone number.
+
+        Raises:
+            ValidationError: A name breaks the service's constraints.
+            ValueError: The pool has a user of one of these names already.
+        """
+        names = list(aliases)
+        _protocol.check_user_pool_id(user_pool_id)
+        for name in (username, *names):
+            _protocol.check_username(name)
+        with self._lock:
+            self._add_pool(user_pool_id).add(username, names)
+
+    def sign_in(
+        self,
+        *,
+        user_pool_id: str,
+        username: str,
+        validity: timedelta = DEFAULT_TOKEN_VALIDITY,
+        hosted_ui: bool = False,
+    ) -> Tokens:
+        """Signs a user in, on one more device.
+
+        Args:
+            user_pool_id: The pool.
+            username: The user's name, an alias, or the ``sub``.
+            validity: How long the access and ID token are valid. Default: an hour, as Cognito's.
+            hosted_ui: Whether the user signs in through the hosted UI, and so gets its cookie.
+
+        Raises:
+            LookupError: There is no such user.
+        """
+        with self._lock:
+            pool = self._directory.pools.get(user_pool_id)
+            user = pool.users.get(username) if pool is not None else None
+            if pool is None or user is None:
+                raise LookupError(f"the fake has no user {username!r} in {user_pool_id}: add_user() first")
+            return self._directory.sign_in(pool, user, validity=validity, hosted_ui=hosted_ui)
+
+    # -- time
+
+    @property
+    def now(self) -> datetime:
+        """What the fake's clock says, in UTC."""
+        return utc(self._clock.now())
+
+    def advance(self, time: timedelta) -> None:
+        """Moves the fake's clock on, at once.
+
+        Raises:
+            ValueError: ``time`` is negative.
+        """
+        if time < timedelta(0):
+            raise ValueError("time can't be moved back")
+        with self._lock:
+            self._clock.advance(time.total_seconds())
+
+    @property
+    def latency(self) -> timedelta:
+        """How long the fake takes to answer, by its own clock: a test waits for nothing. Default: no time."""
+        return self._latency
+
+    @latency.setter
+    def latency(self, latency: timedelta) -> None:
+        if latency < timedelta(0):
+            raise ValueError("latency can't be negative")
+        self._latency = latency
+
+    # -- what goes wrong
+
+    def fail(self, error: type[errors.SignOutError] | str, *, times: int = 1) -> None:
+        """Makes the next requests fail, one after the other, behind those that are to fail already.
+
+        Args:
+            error: One of this library's error classes; an AWS code, such as ``"ThrottlingException"``; or what
+                happens on the way: ``"refused"``, ``"reset"``, ``"timeout"``, ``"truncated"`` (the service did
+                it, and its answer is cut off), ``"garbage"``.
+            times: How many requests. A client that retries makes several requests a call.
+
+        Raises:
+            ValueError: That is no error that a request can end in.
+        """
+        fault = error if isinstance(error, str) else _FAULT_OF_CLASS.get(error, "")
+        if fault not in TRANSPORT_FAULTS and not fault[:1].isupper():
+            kinds = ", ".join(repr(kind) for kind in TRANSPORT_FAULTS)
+            raise ValueError(
+                f"{error!r} is none of {kinds}, no AWS error code, and no class of error that a request can end in"
+            )
+        if times < 1:
+            raise ValueError("times must be 1 or more")
+        with self._lock:
+            self._faults.extend([fault] * times)
+
+    def throttle(self, *, rate: float, burst: float = 1) -> None:
+        """Refuses sign-outs beyond a rate with ``TooManyRequestsException``, as AWS does beyond the quota.
+
+        Args:
+            rate: Sign-outs a second, by the fake's clock.
+            burst: How many may come at once.
+
+        Raises:
+            ValueError: The rate is not positive, or the burst below 1.
+        """
+        if rate <= 0 or burst < 1:
+            raise ValueError("rate must be positive, and burst 1 or more")
+        with self._lock:
+            self._throttle = _Throttle(rate, burst, burst, self._clock.now())
+
+    # -- what happened
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The requests that reached the fake so far, oldest first."""
+        with self._lock:
+            return list(self._requests)
+
+    def assert_signed_out(self, *, user_pool_id: str, username: str, times: int | None = None) -> None:
+        """Fails unless the user was signed out, by whichever name.
+
+        Args:
+            user_pool_id: The pool.
+            username: The user's name, an alias, or the ``sub``.
+            times: How often exactly. Default: at least once.
+
+        Raises:
+            AssertionError: It was not so; the message says what happened instead.
+        """
+        with self._lock:
+            pool = self._directory.pools.get(user_pool_id)
+            user = pool.users.get(username) if pool is not None else None
+            count = sum(1 for signed_out in self._signed_out if signed_out is user)
+        if user is None or (count == 0 if times is None else count != times):
+            expected = "signed out" if times is None else f"signed out {times} time{'s' * (times != 1)}"
+            found = "the fake has no such user" if user is None else f"was signed out {count} time{'s' * (count != 1)}"
+            raise AssertionError(
+                f"{username!r} in {user_pool_id} should have been {expected}; {found}. {self._story()}"
+            )
+
+    def assert_no_requests(self) -> None:
+        """Fails if a request reached the fake.
+
+        Raises:
+            AssertionError: One did; the message says which.
+        """
+        if self._requests:
+            raise AssertionError(f"there should have been no requests. {self._story()}")
+
+    # -- who talks to it
+
+    def client(
+        self,
+        *,
+        region_name: str | None = None,
+        credentials: FrozenCredentialsSource | StaticCredentials | None = None,
+        config: BotocoreConfig | None = None,
+    ) -> SignOutClient:
+        """A client that talks to this fake, whatever is active or set in the environment.
+
+        Args:
+            region_name: The region of every call. Default: the one that the pool's id begins with.
+            credentials: The credentials to sign with. Default: the fake's own.
+            config: A ``botocore.config.Config``; of it, ``retries`` is heeded.
+        """
+        options = Options(region_name=region_name, credentials=credentials, config=config)
+        return FakeClient(self._new_runtime(options, credentials))
+
+    def activate(self) -> Activation[FakeCognito]:
+        """Makes every client in the process talk to this fake, those made earlier included.
+
+        A context manager, and a decorator of functions, async ones too. It works whatever credentials, region
+        and profile the environment holds or lacks, in all threads, and may be nested: the innermost fake answers.
+        """
+        return Activation(self, self._runtime_of)
+
+    def _runtime_of(self, client: SignOutClient, options: Options) -> FakeRuntime:
+        with self._lock:
+            runtime = self._runtimes.get(client)
+            if runtime is None:
+                runtime = self._runtimes[client] = self._new_runtime(options, None)
+            return runtime
+
+    def _new_runtime(self, options: Options, credentials: object | None) -> FakeRuntime:
+        keys = credentials if credentials is not None else Credentials(self.access_key, self.secret_key)
+        return FakeRuntime(options, keys, clock=self._clock, exchange=self.exchange)
+
+    # -- how they do
+
+    def exchange(self, request: HttpRequest) -> HttpResponse | str:
+        """Answers a request, or says what happens to it on its way: one of the faults of :meth:`fail`.
+
+        For those who bring requests to the fake: its clients and its server.
+        """
+        with self._lock:
+            self._clock.advance(self._latency.total_seconds())
+            fault = self._faults.popleft() if self._faults else None
+            if fault in TRANSPORT_FAULTS and not TRANSPORT_FAULTS[fault]:
+                self._record(request, fault)
+                return fault
+            code = fault
+            try:
+                response = answer(self._clock.now(), self._serve(request, fault))
+            except ServiceRefusal as refusal:
+                code = refusal.code
+                response = answer(self._clock.now(), refusal=refusal)
+            self._record(request, code)
+            return response if fault not in TRANSPORT_FAULTS else str(fault)
+
+    def _serve(self, request: HttpRequest, fault: str | None) -> Mapping[str, Any]:
+        if fault is not None and fault not in TRANSPORT_FAULTS:
+            raise ServiceRefusal(fault, _MESSAGES.get(fault, "The fake was told to fail."))
+        is_sign_out = operation_of(request) == "AdminUserGlobalSignOut"
+        if is_sign_out and self._throttle is not None and not self._throttle.admits(self._clock.now()):
+            raise ServiceRefusal("TooManyRequestsException", _MESSAGES["TooManyRequestsException"])
+        body = self._service.serve(request)
+        if is_sign_out:
+            arguments = arguments_of(request)
+            self._signed_out.append(self._directory.pools[arguments["UserPoolId"]].users[arguments["Username"]])
+        return body
+
+    def _record(self, request: HttpRequest, code: str | None) -> None:
+        arguments = arguments_of(request)
+        names = [arguments.get(name) for name in ("UserPoolId", "Username")]
+        user_pool_id, username = (name if isinstance(name, str) else None for name in names)
+        self._requests.append(RecordedRequest(operation_of(request), user_pool_id, username, code, self.now, request))
+
+    def _story(self) -> str:
+        requests = self.requests
+        if not requests:
+            return "No request reached the fake."
+        lines = [
+            f"  {entry.operation or '?'} of {entry.username!r} in {entry.user_pool_id}: {entry.code or 'done'}"
+            for entry in requests[-20:]
+        ]
+        return "\n".join((f"Of {len(requests)} requests, the last {len(lines)}:", *lines))
+
+    def _add_pool(self, user_pool_id: str) -> UserPool:
+        return self._directory.pools.setdefault(user_pool_id, UserPool(user_pool_id))

@@ -1,0 +1,148 @@
+"""The runtime seam, seen from the fake: clients that live by its clock and send their requests to it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from .._credentials import CredentialsProvider
+from .._endpoints import Endpoint, check_region
+from .._flow import Shared
+from .._options import attempts_of
+from .._retry import DEFAULT_MAX_ATTEMPTS
+from .._runtime import Runtime, substituted
+from .._settings import Settings
+from .._user_agent import user_agent
+from ..client import SignOutClient
+from ..errors import SignOutConnectionError, SignOutTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from .._credentials import Credentials
+    from .._options import Options
+    from ..transports import HttpRequest, HttpResponse
+    from ._users import Clock
+
+T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class FakeRuntime(Runtime):
+    """A world without AWS: nothing is resolved, waiting moves the fake's clock, requests go to the fake."""
+
+    def __init__(
+        self,
+        options: Options,
+        keys: object,
+        *,
+        clock: Clock,
+        exchange: Callable[[HttpRequest], HttpResponse | str],
+    ) -> None:
+        self.shared = Shared()
+        self._clock = clock
+        self._region_name = options.region_name
+        self._max_attempts = attempts_of(getattr(options.config, "retries", None)) or DEFAULT_MAX_ATTEMPTS
+        self._provider = CredentialsProvider(lambda _: keys, tried=str)
+        self._exchange = exchange
+
+    def now(self) -> float:
+        """The fake's time."""
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        """The fake's time, which never goes back."""
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Moves the fake's time on, at once."""
+        self._clock.advance(seconds)
+
+    def random(self) -> float:
+        """Always the same, so that a test is, too."""
+        return 0.5
+
+    def trace_header(self) -> None:
+        """None."""
+
+    def settings(self, user_pool_id: str) -> Settings:
+        """The endpoint that the service would have in the pool's region."""
+        region = check_region(self._region_name or user_pool_id.partition("_")[0])
+        host = f"cognito-idp.{region}.amazonaws.com"
+        return Settings(
+            endpoint=Endpoint(f"https://{host}/", host, "/", region),
+            max_attempts=self._max_attempts,
+            user_agent=user_agent(),
+        )
+
+    def credentials(self, refused: Credentials | None) -> Credentials:
+        """The fake's own, or those that the client was given."""
+        return self._provider.current() if refused is None else self._provider.replace(refused)
+
+    def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
+        """Brings a request to the fake, and raises what a transport would if it meets a fault on the way."""
+        started = self.now()
+        answer = self._exchange(request)
+        limit = min(limit for limit in (timeout, settings.read_timeout) if limit is not None)
+        if answer == "timeout":
+            self._clock.advance(max(0.0, limit - (self.now() - started)))
+        if answer == "timeout" or self.now() - started > limit:
+            raise SignOutTimeoutError("the fake did not answer in time")
+        if isinstance(answer, str):
+            raise SignOutConnectionError(f"no response from the fake: {answer}")
+        return answer
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class FakeClient(SignOutClient):
+    """A client of one fake, whichever is active."""
+
+    def __init__(self, runtime: FakeRuntime) -> None:
+        self._fake_runtime = runtime
+        super().__init__()
+
+    def _runtime(self) -> FakeRuntime:
+        return self._fake_runtime
+
+
+class Activation(Generic[T]):
+    """A fake that is active: within ``with``, or for each call of a decorated function, async ones too."""
+
+    def __init__(self, fake: T, runtime_of: Callable[[SignOutClient, Options], Runtime]) -> None:
+        self._fake = fake
+        self._runtime_of = runtime_of
+        self._entered: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> T:
+        context = substituted(self._runtime_of)
+        context.__enter__()
+        self._entered.append(context)
+        return self._fake
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._entered.pop().__exit__(exc_type, exc, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Decorates a function."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def call_async(*args: Any, **kwargs: Any) -> Any:
+                with substituted(self._runtime_of):
+                    return await function(*args, **kwargs)
+
+            return cast("F", call_async)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with substituted(self._runtime_of):
+                return function(*args, **kwargs)
+
+        return cast("F", call)

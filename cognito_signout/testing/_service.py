@@ -1,0 +1,301 @@
+"""The service's side of the wire: verifies a request, does what it asks for, answers in AWS's own words.
+
+Given an :class:`HttpRequest`, it returns an :class:`HttpResponse`, always. Beside AdminUserGlobalSignOut it knows
+the two operations by which a client notices a sign-out: InitiateAuth with a refresh token, and GetUser.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import uuid
+from datetime import datetime, timedelta, timezone
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from .._protocol import CONTENT_TYPE, MAX_USER_POOL_ID, MAX_USERNAME, TARGET, check_user_pool_id, check_username
+from .._sigv4 import ALGORITHM, SERVICE, authorization
+from ..errors import ValidationError
+from ..transports import HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..transports import HttpRequest
+    from ._users import Directory, UserPool
+
+#: How far the date of a signature may be from the service's clock.
+MAX_CLOCK_OFFSET = timedelta(minutes=5)
+DEFAULT_TOKEN_VALIDITY = timedelta(hours=1)
+
+_PREFIX = TARGET.partition(".")[0]
+_AUTHORIZATION = re.compile(
+    re.escape(ALGORITHM)
+    + r" +Credential=(?P<access_key>[^/,]+)/(?P<date>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request, *"
+    r"SignedHeaders=(?P<headers>[^,]+), *Signature=(?P<signature>[0-9a-f]{64})"
+)
+#: Without a signature over these, a request could be altered or sent elsewhere.
+_MUST_BE_SIGNED = ("host", "x-amz-date", "x-amz-target")
+_AMZ_DATE = "%Y%m%dT%H%M%SZ"
+_STATUS = {
+    "InternalErrorException": 500,
+    "InternalFailure": 500,
+    "InternalServerError": 500,
+    "ServiceUnavailable": 503,
+    "ServiceUnavailableException": 503,
+    "UnknownOperationException": 404,
+}
+
+
+@frozen
+class ServiceRefusal(Exception):  # noqa: N818 -- it is an answer
+    """What the service says no with."""
+
+    code: str
+    message: str
+    fields: Mapping[str, str] = field(factory=dict[str, str])
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that goes with the code."""
+        return _STATUS.get(self.code, 400)
+
+
+def answer(now: float, body: Mapping[str, Any] | None = None, *, refusal: ServiceRefusal | None = None) -> HttpResponse:
+    """A response as AWS sends it: the request's id, the date, and JSON."""
+    headers = {
+        "Date": formatdate(now, usegmt=True),
+        "Content-Type": CONTENT_TYPE,
+        "x-amzn-RequestId": str(uuid.uuid4()),
+    }
+    if refusal is not None:
+        headers |= {"x-amzn-ErrorType": f"{refusal.code}:", "x-amzn-ErrorMessage": _header(refusal.message)}
+        body = {"__type": refusal.code, "message": refusal.message, **refusal.fields}
+    raw = json.dumps(body or {}).encode()
+    headers["Content-Length"] = str(len(raw))
+    return HttpResponse(200 if refusal is None else refusal.status, headers, raw)
+
+
+def operation_of(request: HttpRequest) -> str:
+    """The operation that a request names, known to this service or not."""
+    prefix, _, name = request.headers.get("x-amz-target", "").partition(".")
+    return name if prefix == _PREFIX else ""
+
+
+def arguments_of(request: HttpRequest) -> dict[str, Any]:
+    """The arguments that a request carries, as far as they can be read."""
+    try:
+        document = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+
+
+class Service:
+    """Verifies and serves requests to a :class:`Directory`."""
+
+    def __init__(self, directory: Directory, *, access_key: str, secret_key: str) -> None:
+        self._directory = directory
+        self._access_key = access_key
+        self._secret_key = secret_key
+
+    def serve(self, request: HttpRequest) -> Mapping[str, Any]:
+        """Does what a request asks for; returns the body of the answer.
+
+        Raises:
+            ServiceRefusal: The service says no.
+        """
+        operation = operation_of(request)
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip()
+        if request.method != "POST" or content_type != CONTENT_TYPE or not operation:
+            raise ServiceRefusal("UnknownOperationException", "")
+        if operation == "AdminUserGlobalSignOut":
+            self._verify(request)
+        arguments = _document(request)
+        if operation == "AdminUserGlobalSignOut":
+            return self._sign_out(arguments)
+        if operation == "InitiateAuth":
+            return self._refresh(arguments)
+        if operation == "GetUser":
+            return self._get_user(arguments)
+        raise ServiceRefusal("UnknownOperationException", "")
+
+    def pool(self, user_pool_id: str) -> UserPool:
+        """The pool of this id.
+
+        Raises:
+            ServiceRefusal: There is none.
+        """
+        pool = self._directory.pools.get(user_pool_id)
+        if pool is None:
+            raise ServiceRefusal("ResourceNotFoundException", f"User pool {user_pool_id} does not exist.")
+        return pool
+
+    def _verify(self, request: HttpRequest) -> None:
+        header = request.headers.get("authorization")
+        if not header:
+            raise ServiceRefusal("MissingAuthenticationTokenException", "Missing Authentication Token")
+        match = _AUTHORIZATION.fullmatch(header)
+        amz_date = request.headers.get("x-amz-date", "")
+        if match is None or not re.fullmatch(r"\d{8}T\d{6}Z", amz_date):
+            raise ServiceRefusal(
+                "IncompleteSignatureException",
+                "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' "
+                "parameter. Authorization header requires 'SignedHeaders' parameter. Authorization header requires "
+                "existence of either a 'X-Amz-Date' or a 'Date' header.",
+            )
+        if match["access_key"] != self._access_key or "x-amz-security-token" in request.headers:
+            raise ServiceRefusal(
+                "UnrecognizedClientException", "The security token included in the request is invalid."
+            )
+        self._check_date(amz_date)
+        if match["service"] != SERVICE:
+            raise ServiceRefusal(
+                "InvalidSignatureException", f"Credential should be scoped to correct service: '{SERVICE}'."
+            )
+        if match["date"] != amz_date[:8]:
+            raise ServiceRefusal(
+                "InvalidSignatureException",
+                f"Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "
+                f"'{match['date']}' != '{amz_date[:8]}', from '{amz_date}'.",
+            )
+        if not hmac.compare_digest(self._signature(request, match), match["signature"]):
+            raise ServiceRefusal(
+                "InvalidSignatureException",
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
+                "Access Key and signing method. Consult the service documentation for details.",
+            )
+
+    def _signature(self, request: HttpRequest, claimed: re.Match[str]) -> str:
+        """The signature that the request should have, over the headers that it says are signed."""
+        names = claimed["headers"].split(";")
+        if any(name not in names for name in _MUST_BE_SIGNED):
+            return ""
+        header = authorization(
+            access_key=self._access_key,
+            secret_key=self._secret_key,
+            region=claimed["region"],
+            path=urlsplit(request.url).path or "/",
+            headers={name: request.headers.get(name, "") for name in names},
+            body=request.body,
+        )
+        return header.rpartition("=")[2]
+
+    def _check_date(self, amz_date: str) -> None:
+        now = datetime.fromtimestamp(int(self._directory.clock.now()), timezone.utc)
+        try:
+            signed_at = datetime.strptime(amz_date, _AMZ_DATE).replace(tzinfo=timezone.utc)
+        except ValueError:
+            raise ServiceRefusal(
+                "IncompleteSignatureException", f"Date must be in ISO-8601 'basic format'. Got '{amz_date}'."
+            ) from None
+        text = now.strftime(_AMZ_DATE)
+        if signed_at < now - MAX_CLOCK_OFFSET:
+            limit = (now - MAX_CLOCK_OFFSET).strftime(_AMZ_DATE)
+            raise ServiceRefusal(
+                "InvalidSignatureException",
+                f"Signature expired: {amz_date} is now earlier than {limit} ({text} - 5 min.)",
+            )
+        if signed_at > now + MAX_CLOCK_OFFSET:
+            limit = (now + MAX_CLOCK_OFFSET).strftime(_AMZ_DATE)
+            raise ServiceRefusal(
+                "InvalidSignatureException",
+                f"Signature not yet current: {amz_date} is still later than {limit} ({text} + 5 min.)",
+            )
+
+    def _sign_out(self, arguments: dict[str, Any]) -> Mapping[str, Any]:
+        user_pool_id, username = _check(arguments)
+        user = self.pool(user_pool_id).users.get(username)
+        if user is None:
+            raise ServiceRefusal("UserNotFoundException", "User does not exist.")
+        user.sign_out()
+        return {}
+
+    def _refresh(self, arguments: dict[str, Any]) -> Mapping[str, Any]:
+        parameters = arguments.get("AuthParameters")
+        token = cast("dict[str, Any]", parameters).get("REFRESH_TOKEN") if isinstance(parameters, dict) else None
+        if arguments.get("AuthFlow") not in ("REFRESH_TOKEN_AUTH", "REFRESH_TOKEN"):
+            raise ServiceRefusal("InvalidParameterException", "The fake knows the flow REFRESH_TOKEN_AUTH only.")
+        issue = self._directory.find(token)
+        if issue is None or issue.tokens.refresh_token != token:
+            raise ServiceRefusal("NotAuthorizedException", "Invalid Refresh Token")
+        if not issue.tokens.refreshable:
+            raise ServiceRefusal("NotAuthorizedException", "Refresh Token has been revoked")
+        validity = issue.tokens.expires_at - issue.tokens.issued_at
+        fresh = self._directory.issue(issue.pool, issue.user, validity=validity, grant=issue.grant)
+        return {
+            "AuthenticationResult": {
+                "AccessToken": fresh.access_token,
+                "IdToken": fresh.id_token,
+                "ExpiresIn": int(validity.total_seconds()),
+                "TokenType": "Bearer",
+            },
+            "ChallengeParameters": {},
+        }
+
+    def _get_user(self, arguments: dict[str, Any]) -> Mapping[str, Any]:
+        token = arguments.get("AccessToken")
+        issue = self._directory.find(token)
+        if issue is None or issue.tokens.access_token != token:
+            raise ServiceRefusal("NotAuthorizedException", "Invalid Access Token")
+        if not issue.tokens.valid_offline:
+            raise ServiceRefusal("NotAuthorizedException", "Access Token has expired")
+        if not issue.tokens.accepted_by_cognito:
+            raise ServiceRefusal("NotAuthorizedException", "Access Token has been revoked")
+        user = issue.user
+        return {"Username": user.username, "UserAttributes": [{"Name": "sub", "Value": user.sub}]}
+
+
+def _document(request: HttpRequest) -> dict[str, Any]:
+    try:
+        document = json.loads(request.body)
+    except (ValueError, RecursionError):
+        raise ServiceRefusal("SerializationException", "") from None
+    if not isinstance(document, dict):
+        raise ServiceRefusal("SerializationException", "")
+    return cast("dict[str, Any]", document)
+
+
+def _check(arguments: dict[str, Any]) -> tuple[str, str]:
+    """The pool's id and the username, if they keep the service's constraints."""
+    limits = {"UserPoolId": MAX_USER_POOL_ID, "Username": MAX_USERNAME}
+    values: list[str] = []
+    for name, limit in limits.items():
+        value = arguments.get(name)
+        field_name = name[0].lower() + name[1:]
+        if value is None:
+            _refuse(f"Value at '{field_name}' failed to satisfy constraint: Member must not be null")
+        if not isinstance(value, str):
+            raise ServiceRefusal("SerializationException", "")
+        if not value:
+            _refuse(_constraint(field_name, value, "Member must have length greater than or equal to 1"))
+        if len(value) > limit:
+            _refuse(_constraint(field_name, value, f"Member must have length less than or equal to {limit}"))
+        values.append(value)
+    user_pool_id, username = values
+    for name, value, pattern, check in (
+        ("userPoolId", user_pool_id, r"[\w-]+_[0-9a-zA-Z]+", check_user_pool_id),
+        ("username", username, r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+", check_username),
+    ):
+        try:
+            check(value)
+        except ValidationError:
+            _refuse(_constraint(name, value, f"Member must satisfy regular expression pattern: {pattern}"))
+    return user_pool_id, username
+
+
+def _constraint(name: str, value: str, constraint: str) -> str:
+    shown = "" if name == "username" else f" '{value}'"  # which the service marks as sensitive
+    return f"Value{shown} at '{name}' failed to satisfy constraint: {constraint}"
+
+
+def _refuse(complaint: str) -> None:
+    raise ServiceRefusal("InvalidParameterException", f"1 validation error detected: {complaint}")
+
+
+def _header(text: str) -> str:
+    return "".join(character if " " <= character <= "~" else "?" for character in text)

@@ -1,0 +1,21 @@
+"""The pytest plugin: the fixture ``fake_cognito``. Until a test asks for it, it imports nothing but pytest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ._fake import FakeCognito
+
+
+@pytest.fixture
+def fake_cognito() -> Generator[FakeCognito]:
+    """A :class:`~cognito_signout.testing.FakeCognito` that every client in the process talks to during the test."""
+    from ._fake import FakeCognito
+
+    with FakeCognito().activate() as fake:
+        yield fake
