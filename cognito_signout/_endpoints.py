@@ -85,24 +85,31 @@ def endpoint_for(
 
 
 def _parse(url: str, region: str) -> Endpoint:
-    complaint = "must be an http:// or https:// URL with a host name, such as http://localhost:5000"
+    # The URL is not repeated, nor what urlsplit says of it: it may hold a password.
+    complaint = (
+        "the endpoint URL must be an http:// or https:// URL with a host name, and a port up to 65535 if it has one, "
+        "such as http://localhost:5000"
+    )
+    if not isinstance(url, str):
+        raise ConfigurationError(complaint)
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"the endpoint URL {complaint}: {error}") from None
+    except ValueError:
+        raise ConfigurationError(complaint) from None
     hostname = (parts.hostname or "").lower()
     is_ipv6 = _IPV6.fullmatch(hostname) is not None
+    host = f"[{hostname}]" if is_ipv6 else hostname
     label = hostname[:-1] if hostname.endswith(".") else hostname
     if (
         parts.scheme not in _DEFAULT_PORTS
+        or not f"{parts.netloc.rpartition('@')[2].lower()}:".startswith(f"{host}:")  # what else the brackets hold
         or not (is_ipv6 or (len(label) <= 255 and _HOSTNAME.fullmatch(label)))
         or any(character in url for character in "\t\r\n")  # which urlsplit takes out silently
     ):
-        raise ConfigurationError(f"the endpoint URL {complaint}")
+        raise ConfigurationError(complaint)
     if parts.query or parts.fragment or not _URL_PATH.fullmatch(parts.path):
         raise ConfigurationError("the endpoint URL must have no query, no fragment, and a percent-encoded path")
-    host = f"[{hostname}]" if is_ipv6 else hostname
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{port}"
     path = parts.path or "/"
@@ -130,10 +137,12 @@ class _RuleSet:
             if not all(self._holds(condition, names) for condition in rule["conditions"]):
                 continue
             if rule["type"] == "error":
-                raise ConfigurationError(f"there is no such endpoint: {rule['error']}")
+                raise ConfigurationError(f"there is no such endpoint: {self._value(rule['error'], names)}")
             if rule["type"] == "endpoint":
                 return str(self._value(rule["endpoint"]["url"], names))
-            return self.resolve(rule["rules"], names)
+            url = self.resolve(rule["rules"], names)
+            if url is not None:  # else the next rule has its turn, as in botocore
+                return url
         return None
 
     def _holds(self, condition: Data, names: dict[str, Any]) -> bool:

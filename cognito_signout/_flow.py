@@ -8,10 +8,10 @@ a :class:`SignOutError`, complete with the user, the pool and the number of atte
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Generator
 from datetime import timedelta
+from threading import TIMEOUT_MAX
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -175,7 +175,8 @@ class _Call:
             if isinstance(outcome, SignOutResult):
                 self._shared.quota.release(cost)
                 return outcome
-            if self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome)):
+            is_mended = self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome))
+            if is_mended and self._has_time_for(0.0):
                 continue
             counted += 1
             if not outcome.retryable or counted >= self._settings.max_attempts:
@@ -187,6 +188,8 @@ class _Call:
             if not cost:
                 raise outcome
             yield Pause(pause)
+            if not self._has_time_for(0.0):  # it took longer than it should have
+                raise outcome
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
         left = self._left()
@@ -281,9 +284,9 @@ def _seconds(timeout: float | timedelta | None) -> float | None:
     if timeout is None:
         return None
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or math.isnan(seconds) or seconds <= 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
         raise ValidationError("timeout must be a positive number of seconds, a timedelta, or None")
-    return None if math.isinf(seconds) else float(seconds)
+    return float(seconds) if seconds <= TIMEOUT_MAX else None  # no socket could be told more
 
 
 def _caused(error: SignOutError, cause: BaseException) -> SignOutError:

@@ -93,36 +93,49 @@ class SignOutError(Exception):
         return {"success": False, "error": {"code": self.code, "message": self.message}}
 
     def __str__(self) -> str:
-        details = [self.code]
+        details = [self._mask_code(self.code)]
         if self.aws_code is not None and self.aws_code != self.code:
-            details.append(self.aws_code)
+            details.append(self._mask_code(self.aws_code))
         if self.http_status is not None:
             details.append(f"HTTP {self.http_status}")
         if self.request_id is not None:
-            details.append(f"request id {self.request_id}")
+            details.append(f"request id {self._mask(self.request_id)}")
         if self.attempts > 1:
             details.append(f"{self.attempts} attempts")
-        return self._mask(f"{self.message} [{', '.join(details)}]")
+        return f"{self._mask(self.message)} [{', '.join(details)}]"
 
     def __repr__(self) -> str:
-        shown = ("code", "message", "user_pool_id", "attempts", "retryable")
-        answered = ("aws_code", "http_status", "request_id", "reason_code")
-        fields = {name: getattr(self, name) for name in shown}
-        fields |= {name: value for name in answered if (value := getattr(self, name)) is not None}
-        arguments = ", ".join(f"{name}={self._mask_value(value)!r}" for name, value in fields.items())
-        return f"{type(self).__name__}({arguments})"
+        fields: dict[str, object] = {
+            "code": self._mask_code(self.code),
+            "message": self._mask(self.message),
+            "user_pool_id": self.user_pool_id,
+            "attempts": self.attempts,
+            "retryable": self.retryable,
+        }
+        answered = {
+            "aws_code": self.aws_code and self._mask_code(self.aws_code),
+            "http_status": self.http_status,
+            "request_id": self.request_id and self._mask(self.request_id),
+            "reason_code": self.reason_code and self._mask(self.reason_code),
+        }
+        fields |= {name: value for name, value in answered.items() if value is not None}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.__dict__)
 
-    def _mask_value(self, value: object) -> object:
-        return self._mask(value) if isinstance(value, str) else value
+    def _mask_code(self, code: str) -> str:
+        # The codes that are known hold nobody's name, and would only become unreadable for a user called "user".
+        return code if code in BY_CODE or code in BY_AWS_CODE else self._mask(code)
 
     def _mask(self, text: str) -> str:
-        # Cognito's usernames may be case-insensitive, and then it echoes them in lower case.
-        if not self.username:
+        # Cognito's usernames may be case-insensitive, and then it echoes them in lower case; which, for a few
+        # letters, is more than IGNORECASE knows of: "İ" becomes two characters, and so does "ß" in upper case.
+        name = self.username
+        if not name:
             return text
-        return re.sub(re.escape(self.username), "***", text, flags=re.IGNORECASE)
+        spellings = sorted({name, name.lower(), name.upper(), name.casefold()}, key=len, reverse=True)
+        return re.sub("|".join(map(re.escape, spellings)), "***", text, flags=re.IGNORECASE)
 
 
 def _restore(cls: type[SignOutError], state: dict[str, Any]) -> SignOutError:

@@ -25,6 +25,8 @@ DEFAULT_TOKEN_VALIDITY = timedelta(hours=1)
 #: How long the hosted UI's session cookie can still fetch new tokens. It can't be configured.
 HOSTED_UI_COOKIE_VALIDITY = timedelta(hours=1)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 
 class SuccessData(TypedDict):
     """The ``data`` of a :class:`SuccessEnvelope`."""
@@ -54,6 +56,11 @@ class ErrorEnvelope(TypedDict):
     error: ErrorDetails
 
 
+def _check_is_aware(_result: object, _attribute: object, created_at: datetime) -> None:
+    if created_at.utcoffset() is None:
+        raise ValidationError("created_at needs a time zone")
+
+
 @frozen(kw_only=True)
 class SignOutResult:
     """A user was signed out: every refresh token issued to the user before ``created_at`` is revoked.
@@ -69,7 +76,7 @@ class SignOutResult:
     """
 
     id: str
-    created_at: datetime
+    created_at: datetime = field(validator=_check_is_aware)
     user_pool_id: str
     username: str = field(repr=False)
     attempts: int = 1
@@ -96,7 +103,7 @@ class SignOutResult:
         >>> signed_out.revokes(issued_at=1735689600), signed_out.revokes(issued_at=1735689601)
         (True, False)
         """
-        return _seconds(issued_at) <= math.floor(self.created_at.timestamp())
+        return _seconds(issued_at) <= _whole_seconds(self.created_at)
 
     def tokens_expire_by(self, validity: timedelta = DEFAULT_TOKEN_VALIDITY) -> datetime:
         """When the last access or ID token issued before this sign-out expires.
@@ -106,10 +113,10 @@ class SignOutResult:
                 configured for. Default: 1 hour, as Cognito's.
 
         Raises:
-            ValidationError: if ``validity`` is negative, or reaches past what a datetime can hold.
+            ValidationError: if ``validity`` is no timedelta or negative, or reaches past what a datetime can hold.
         """
-        if validity < timedelta(0):
-            raise ValidationError("validity must not be negative")
+        if not isinstance(validity, timedelta) or validity < timedelta(0):
+            raise ValidationError("validity must be a timedelta, and not negative")
         try:
             return self.created_at + validity
         except OverflowError:
@@ -130,12 +137,18 @@ class SignOutResult:
 
 def _seconds(issued_at: datetime | float) -> int:
     if isinstance(issued_at, datetime):
-        if issued_at.tzinfo is None:
+        if issued_at.utcoffset() is None:
             raise ValidationError("issued_at needs a time zone: a datetime without one could mean any instant")
-        return math.floor(issued_at.timestamp())
-    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float) or not math.isfinite(issued_at):
+        return _whole_seconds(issued_at)
+    if isinstance(issued_at, int) and not isinstance(issued_at, bool):
+        return issued_at
+    if not isinstance(issued_at, float) or not math.isfinite(issued_at):
         raise ValidationError("issued_at must be an aware datetime or a finite number of seconds since the epoch")
     return math.floor(issued_at)
+
+
+def _whole_seconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(seconds=1)  # exact, which timestamp() is not
 
 
 #: What became of one user: signed out, or why not. Both know their ``user_pool_id`` and ``username``.

@@ -1,10 +1,9 @@
 """The blocking transport: HTTP/1.1 over pooled, kept-alive sockets.
 
-Given a request, it writes it in one piece, and reads one response with the standard library's parser. It
-never follows a redirect, never reads more than 1 MiB and a byte of a body, and keeps every deadline however
-slowly the bytes drip in: each read of the socket gets what is left, not a fresh allowance. Raises
-:class:`SignOutConnectionError`, :class:`SignOutTimeoutError`, and :class:`ConfigurationError` for a
-certificate bundle that can't be read.
+Given a request, it writes it in one piece, and reads one response. It never follows a redirect, and keeps every
+deadline however slowly the bytes drip in: each read of the socket gets what is left, not a fresh allowance.
+Raises :class:`SignOutConnectionError`, :class:`SignOutTimeoutError`, and :class:`ConfigurationError` for what can't
+be sent, and for certificates that can't be read.
 
 Safe to share between threads, and between a process and its forks. Connections are idle in a list, whose
 ``append`` and ``pop`` are atomic: there is no lock that a fork could copy while it is held.
@@ -16,23 +15,22 @@ import io
 import os
 import socket
 import ssl
-from http.client import HTTPException, HTTPResponse
-from time import monotonic
-from typing import TYPE_CHECKING, Any, cast
+import weakref
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from .._botocore import load
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutError, SignOutTimeoutError
-from . import MAX_BODY
-from . import HttpResponse as Response
+from ._deadlines import left, sooner
 from ._proxies import Proxy, proxy_for
+from ._response import BadResponse, read_response
+from ._tls import TlsInTls, new_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from . import HttpRequest
+    from . import HttpRequest, HttpResponse
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -88,11 +86,11 @@ class HttpTransport:
         self._proxies_config = proxies_config or {}
         self._max_idle = max_pool_connections
         self._tcp_keepalive = tcp_keepalive
-        self._context: ssl.SSLContext | None = None
+        self._contexts: dict[object, ssl.SSLContext] = {}
         self._pid = os.getpid()
         self._idle: dict[_Origin, list[_Connection]] = {}
 
-    def send(self, request: HttpRequest, *, timeout: float | None) -> Response:
+    def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
         """Sends the request, once, and returns the response whatever its status.
 
         Args:
@@ -102,24 +100,21 @@ class HttpTransport:
         Raises:
             SignOutConnectionError: No complete response was had.
             SignOutTimeoutError: It took too long.
-            ConfigurationError: The certificate bundle, or the client's certificate, can't be read.
+            ConfigurationError: The URL or a header can't be sent, or the certificate bundle, the client's
+                certificate or the proxy's URL can't be used.
         """
         if self._pid != os.getpid():  # a fork: the sockets are the parent's
-            self._pid, self._idle = os.getpid(), {}
-        deadline = None if timeout is None else monotonic() + timeout
-        parts = urlsplit(request.url)
-        origin = _Origin(parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
+            self._idle, self._pid = {}, os.getpid()  # in this order: another thread may look in between
+        deadline = sooner(None, timeout)
+        origin, netloc, target = _locate(request.url)
         pool = self._idle.setdefault(origin, [])
-        connection = _take(pool)
-        if connection is None:
-            connection = self._connect(origin, parts.netloc, _sooner(deadline, self._connect_timeout))
+        connection = _take(pool) or self._connect(origin, netloc, sooner(deadline, self._connect_timeout))
         try:
-            target = request.url if connection.absolute_target else parts.path or "/"
-            with _Faults(f"no response from {origin}"):
-                return connection.exchange(request, target, _sooner(deadline, self._read_timeout))
+            with _Faults(f"no complete response from {origin}"):
+                return connection.exchange(request, target, sooner(deadline, self._read_timeout))
         finally:
-            if connection.reusable and len(pool) < self._max_idle and self._idle.get(origin) is pool:
-                pool.append(connection)
+            if connection.reusable:
+                self._keep(connection, origin, pool)
             else:
                 connection.close()
 
@@ -127,8 +122,14 @@ class HttpTransport:
         """Closes the idle connections; those in use are closed when their calls are done."""
         idle, self._idle = self._idle, {}
         for pool in idle.values():
-            while pool:
-                pool.pop().close()
+            while connection := _pop(pool):
+                connection.close()
+
+    def _keep(self, connection: _Connection, origin: _Origin, pool: list[_Connection]) -> None:
+        pool.append(connection)
+        # Looked at afterwards, lest another thread come between: it may have filled the pool, or emptied it for good.
+        if (len(pool) > self._max_idle or self._idle.get(origin) is not pool) and (surplus := _pop(pool, 0)):
+            surplus.close()
 
     def _connect(self, origin: _Origin, netloc: str, deadline: float | None) -> _Connection:
         proxy = proxy_for(origin.scheme, netloc, self._proxies)
@@ -136,7 +137,7 @@ class HttpTransport:
         with _Faults(f"could not connect to {hop}"):
             connection = _Connection(_open_socket(hop, deadline, keepalive=self._tcp_keepalive))
         try:
-            with _Faults(f"could not connect to {origin}" + (f" through the proxy {proxy}" if proxy else "")):
+            with _Faults(f"could not connect to {origin}" + (f" through the proxy {hop}" if proxy else "")):
                 if proxy is not None:
                     if proxy.scheme == "https":
                         connection.secure(self._proxy_context(), proxy.host, deadline)
@@ -146,20 +147,21 @@ class HttpTransport:
                         return connection
                     connection.tunnel(origin, proxy, deadline)
                 if origin.scheme == "https":
-                    connection.secure(self._tls_context(), origin.host, deadline)
+                    connection.secure(self._context(self._verify, self._client_cert), origin.host, deadline)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._context is None:
-            self._context = _new_context(self._verify, self._client_cert)
-        return self._context
-
     def _proxy_context(self) -> ssl.SSLContext:
         verify = self._proxies_config.get("proxy_ca_bundle") or self._verify
-        return _new_context(verify, self._proxies_config.get("proxy_client_cert"))
+        return self._context(verify, self._proxies_config.get("proxy_client_cert"))
+
+    def _context(self, verify: bool | str, client_cert: str | tuple[str, str] | None) -> ssl.SSLContext:
+        key = (verify, client_cert)
+        if key not in self._contexts:
+            self._contexts[key] = new_context(verify, client_cert)
+        return self._contexts[key]
 
 
 class _Connection:
@@ -167,48 +169,46 @@ class _Connection:
 
     def __init__(self, sock: Any) -> None:
         self.reusable = False
-        self.absolute_target = False
-        self._extra_headers: Mapping[str, str] = {}
+        self._forwarding_proxy: Proxy | None = None
         self._use(sock)
 
     def _use(self, sock: Any) -> None:
         self._sock = sock
         self._raw = _SocketReader(sock)
-        self._reader = _KeptReader(self._raw)
+        self._reader = io.BufferedReader(self._raw)
+        # Not __del__: in a cycle of garbage it might come after the socket's own, which warns.
+        weakref.finalize(self, sock.close)
 
     def secure(self, context: ssl.SSLContext, host: str, deadline: float | None) -> None:
         """Goes on in TLS, with the host that its certificate must name."""
-        self._sock.settimeout(_left(deadline))
-        if isinstance(self._sock, ssl.SSLSocket):  # within the TLS to a proxy
-            from urllib3.util.ssltransport import SSLTransport
-
-            self._use(SSLTransport(self._sock, context, server_hostname=host))
+        if isinstance(self._sock, ssl.SSLSocket):
+            self._use(TlsInTls(self._sock, context, host))
         else:
-            self._use(context.wrap_socket(self._sock, server_hostname=host))
+            # The handshake comes later: an interrupt in it would otherwise lose the socket.
+            self._use(context.wrap_socket(self._sock, server_hostname=host, do_handshake_on_connect=False))
+        self._sock.settimeout(left(deadline))
+        self._sock.do_handshake()
 
     def forward_through(self, proxy: Proxy) -> None:
-        """Leaves it to the proxy to make the request, which then names the whole URL."""
-        self.absolute_target = True
-        self._extra_headers = proxy.headers
+        """Leaves it to the proxy to make the requests, which then name the whole URL."""
+        self._forwarding_proxy = proxy
 
     def tunnel(self, origin: _Origin, proxy: Proxy, deadline: float | None) -> None:
         """Asks the proxy for a tunnel to the origin."""
         self._write("CONNECT", str(origin), {"Host": str(origin), **proxy.headers}, b"", deadline)
-        response = self._read("CONNECT", deadline)
-        if response.status != 200:
-            raise HTTPException(f"it answered CONNECT with HTTP {response.status}")
+        response, _ = self._read("CONNECT", deadline)
+        if response.status // 100 != 2:
+            raise BadResponse(f"it answered CONNECT with HTTP {response.status}")
 
-    def exchange(self, request: HttpRequest, target: str, deadline: float | None) -> Response:
+    def exchange(self, request: HttpRequest, target: str, deadline: float | None) -> HttpResponse:
         """Sends the request and reads the response, both by the deadline."""
         self.reusable = False
-        self._write(request.method, target, {**request.headers, **self._extra_headers}, request.body, deadline)
-        response = self._read(request.method, deadline)
-        _check_framing(response)
-        body = response.read(MAX_BODY + 1)
-        if len(body) <= MAX_BODY and response.length:
-            raise HTTPException(f"the body was cut off after {len(body)} bytes")
-        self.reusable = response.isclosed() and not response.will_close
-        return Response(response.status, response.getheaders(), body)
+        headers = request.headers
+        if self._forwarding_proxy is not None:
+            target, headers = request.url, {**headers, **self._forwarding_proxy.headers}
+        self._write(request.method, target, headers, request.body, deadline)
+        response, self.reusable = self._read(request.method, deadline)
+        return response
 
     def is_stale(self) -> bool:
         """Whether the server has closed the connection, or said something that nobody asked for."""
@@ -219,27 +219,21 @@ class _Connection:
         """Closes the socket. May be called again."""
         self._sock.close()
 
-    def __del__(self) -> None:
-        self.close()
-
     def _write(self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float | None) -> None:
         lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         head = "\r\n".join(lines)
         if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-            raise ValueError("a header holds a line break")
-        self._sock.settimeout(_left(deadline))
-        self._sock.sendall(head.encode("latin-1") + body)
+            raise ConfigurationError("the request can't be sent: a header holds a line break")
+        try:
+            message = head.encode("latin-1") + body
+        except UnicodeEncodeError:  # not shown, and not chained: it holds the whole head
+            raise ConfigurationError("the request can't be sent: a header holds a character beyond Latin-1") from None
+        self._sock.settimeout(left(deadline))
+        self._sock.sendall(message)
 
-    def _read(self, method: str, deadline: float | None) -> HTTPResponse:
+    def _read(self, method: str, deadline: float | None) -> tuple[HttpResponse, bool]:
         self._raw.waits, self._raw.deadline = True, deadline
-        # All that the parser asks of a socket is a file to read from.
-        response = HTTPResponse(cast("socket.socket", self), method=method)
-        response.begin()
-        return response
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        """The file that the response is read from, as the parser asks a socket for it."""
-        return self._reader
+        return read_response(self._reader, method=method)
 
 
 class _SocketReader(io.RawIOBase):
@@ -255,7 +249,7 @@ class _SocketReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left(self.deadline) if self.waits else 0.0)
+        self._sock.settimeout(left(self.deadline) if self.waits else 0.0)
         try:
             count: int = self._sock.recv_into(buffer)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -265,7 +259,7 @@ class _SocketReader(io.RawIOBase):
 
 
 class _Faults:
-    """Turns what sockets and the parser raise into this library's errors."""
+    """Turns what sockets and the reader of responses raise into this library's errors."""
 
     def __init__(self, doing: str) -> None:
         self._doing = doing
@@ -278,101 +272,62 @@ class _Faults:
             return
         if isinstance(error, TimeoutError):
             raise SignOutTimeoutError(f"{self._doing}: it took too long") from error
-        if isinstance(error, (OSError, HTTPException, ValueError)):
-            raise SignOutConnectionError(f"{self._doing}: {_describe(error)}") from error
+        if isinstance(error, (OSError, BadResponse, ValueError)):  # a ValueError: a host name that can't be encoded
+            raise SignOutConnectionError(f"{self._doing}: {str(error) or type(error).__name__}") from error
 
 
-class _KeptReader(io.BufferedReader):
-    """Outlives the response that is read from it: what follows the response must not get lost."""
-
-    def close(self) -> None:
-        """The parser closes its file at the end of each response; the connection goes on."""
+def _locate(url: str) -> tuple[_Origin, str, str]:
+    """Whom a URL leads to, that as it stands in the URL, and what to ask for there."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ConfigurationError("the request's URL is none") from None
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise ConfigurationError("the request's URL must be an http:// or https:// URL with a host name")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _Origin(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme]), parts.netloc, target
 
 
 def _take(pool: list[_Connection]) -> _Connection | None:
-    while True:
-        try:
-            connection = pool.pop()
-        except IndexError:
-            return None
+    while connection := _pop(pool):
         try:
             if not connection.is_stale():
                 return connection
         except OSError:
             pass
         connection.close()
+    return None
+
+
+def _pop(pool: list[_Connection], index: int = -1) -> _Connection | None:
+    try:
+        return pool.pop(index)
+    except IndexError:
+        return None
 
 
 def _open_socket(hop: _Origin, deadline: float | None, *, keepalive: bool) -> socket.socket:
     failure: OSError = OSError("the name has no address")
     for family, kind, protocol, _, address in socket.getaddrinfo(hop.host, hop.port, 0, socket.SOCK_STREAM):
-        sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(_left(deadline))
-            sock.connect(address)
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:  # such as IPv6, where there is none
+            failure = error
+            continue
+        try:
             # Without it, a small write waits for the answer to the one before it: 40 ms a call.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if keepalive:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.settimeout(_left(deadline))
+            sock.settimeout(left(deadline))
+            sock.connect(address)
         except OSError as error:
             sock.close()
             failure = error
+        except BaseException:
+            sock.close()
+            raise
         else:
             return sock
     raise failure
-
-
-def _new_context(verify: bool | str, client_cert: str | tuple[str, str] | None) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        if verify is False:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            context.load_verify_locations(default_ca_bundle() if verify is True else verify)
-        if client_cert is not None:
-            context.load_cert_chain(*((client_cert,) if isinstance(client_cert, str) else client_cert))
-    except OSError as error:  # an ssl.SSLError is one
-        what = "client certificate" if client_cert is not None and verify is not True else "CA bundle"
-        raise ConfigurationError(f"the {what} can't be used: {_describe(error)}") from error
-    return context
-
-
-def default_ca_bundle() -> str:
-    """The bundle that botocore would use: certifi's, if it is installed, else the one that botocore ships."""
-    try:
-        from certifi import where
-    except ImportError:
-        return str(load("httpsession").DEFAULT_CA_BUNDLE)
-    return where()
-
-
-def _check_framing(response: HTTPResponse) -> None:
-    """Refuses lengths that can't be trusted, which the parser lets pass."""
-    lengths = {
-        length.strip() for header in response.headers.get_all("content-length", []) for length in header.split(",")
-    }
-    if len(lengths) > 1 or any(not (length.isascii() and length.isdigit()) for length in lengths):
-        raise HTTPException("the response's Content-Length is no length")
-
-
-def _sooner(deadline: float | None, allowance: float | None) -> float | None:
-    if allowance is None:
-        return deadline
-    limit = monotonic() + allowance
-    return limit if deadline is None else min(deadline, limit)
-
-
-def _left(deadline: float | None) -> float | None:
-    if deadline is None:
-        return None
-    left = deadline - monotonic()
-    if left <= 0:
-        raise TimeoutError("the deadline has passed")
-    return left
-
-
-def _describe(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -18,15 +18,12 @@ if TYPE_CHECKING:
 
 @frozen
 class Proxy:
-    """A proxy: where it is, and the headers that it wants. ``str()`` and ``repr`` leave the password out."""
+    """A proxy: where it is, and the headers that it wants, which ``repr`` leaves out: they hold the password."""
 
     scheme: str
     host: str
     port: int
     headers: Mapping[str, str] = field(repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
 
 
 def proxy_for(scheme: str, netloc: str, proxies: Mapping[str, str] | None) -> Proxy | None:
@@ -56,17 +53,19 @@ def _from_environment(netloc: str) -> Mapping[str, str]:
 
 
 def _parse(url: str) -> Proxy:
+    complaint = "it must be such as http://proxy.example:3128, with user and password percent-encoded"
     if url.startswith("//"):
         url = f"http:{url}"
-    elif not url.startswith(("http:", "https:")):
+    elif "://" not in url:
         url = f"http://{url}"
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        raise ConfigurationError("the proxy's URL is none; it must be such as http://proxy.example:3128") from None
-    if not parts.hostname:
-        raise ConfigurationError("the proxy's URL has no host; it must be such as http://proxy.example:3128")
+    except ValueError:  # not chained: its text may hold a piece of the password
+        raise ConfigurationError(f"the proxy's URL is none; {complaint}") from None
+    # An @ behind the host: a password with a slash in it, of which half would be taken for the host.
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
+        raise ConfigurationError(f"the proxy's URL is no http:// or https:// URL with a host name; {complaint}")
     headers: dict[str, str] = {}
     if parts.username and parts.password:
         user = f"{unquote(parts.username)}:{unquote(parts.password)}"

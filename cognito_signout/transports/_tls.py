@@ -1,0 +1,128 @@
+"""TLS: whom to trust, whom to be, and TLS within the TLS to a proxy.
+
+Raises :class:`ConfigurationError` for a certificate bundle or a client's certificate that can't be read.
+"""
+
+from __future__ import annotations
+
+import ssl
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from .._botocore import load
+from ..errors import ConfigurationError
+from ._deadlines import left
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+
+
+def new_context(verify: bool | str, client_cert: str | tuple[str, str] | None) -> ssl.SSLContext:
+    """A context as botocore would set it up: TLS 1.2 and up, without the strictness of ssl.create_default_context.
+
+    Args:
+        verify: ``True`` for the default bundle, a path to another, ``False`` for no verification.
+        client_cert: A path to a PEM file with certificate and key, or the two paths.
+
+    Raises:
+        ConfigurationError: A file can't be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        bundle = default_ca_bundle() if verify is True else verify
+        try:
+            context.load_verify_locations(bundle)
+        except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
+            raise ConfigurationError(f"the CA bundle {bundle} can't be used: {error}") from error
+    if client_cert is not None:
+        files = (client_cert,) if isinstance(client_cert, str) else client_cert
+        try:
+            context.load_cert_chain(*files)
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"the client certificate {', '.join(files)} can't be used: {error}") from error
+    return context
+
+
+def default_ca_bundle() -> str:
+    """The bundle that botocore would use: certifi's, if it is installed, else the one that botocore ships."""
+    try:
+        from certifi import where
+    except ImportError:
+        return str(load("httpsession").DEFAULT_CA_BUNDLE)
+    return where()
+
+
+class TlsInTls:
+    """A TLS connection through another one, which the standard library has no socket for.
+
+    It has as much of a socket's interface as is used of it. As with a socket's, its time-out bounds an
+    operation, however many reads of the outer connection that takes.
+
+    Args:
+        sock: The connection to the proxy.
+        context: How to speak TLS with whom the proxy leads to.
+        server_hostname: Whom its certificate must name.
+    """
+
+    def __init__(self, sock: ssl.SSLSocket, context: ssl.SSLContext, server_hostname: str) -> None:
+        self._sock = sock
+        self._timeout: float | None = None
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+
+    def settimeout(self, timeout: float | None) -> None:
+        """As a socket's: seconds, ``None`` for no bound, 0 for what can be done without waiting."""
+        self._timeout = timeout
+
+    def do_handshake(self) -> None:
+        """Agrees on keys, and verifies the certificate."""
+        self._run(self._tls.do_handshake)
+
+    def recv_into(self, buffer: Any) -> int:
+        """Reads into the buffer, and returns how much; 0 at the end."""
+        try:
+            count: int = self._run(cast("Any", self._tls.read), len(buffer), buffer)
+        except ssl.SSLEOFError:  # closed without a farewell, which a standard SSLSocket overlooks too
+            count = 0
+        return count
+
+    def sendall(self, data: bytes) -> None:
+        """Sends all of it."""
+        view = memoryview(data)
+        while view:
+            view = view[self._run(self._tls.write, view) :]
+
+    def close(self) -> None:
+        """Closes the outer connection."""
+        self._sock.close()
+
+    def _run(self, operation: Callable[..., _T], *args: Any) -> _T:
+        deadline = monotonic() + self._timeout if self._timeout else None
+        while True:
+            try:
+                result = operation(*args)
+            except ssl.SSLWantReadError:
+                self._flush(deadline)
+                received = self._ready(deadline).recv(16384)  # the size of a TLS record
+                if received:
+                    self._incoming.write(received)
+                else:
+                    self._incoming.write_eof()
+            else:
+                self._flush(deadline)
+                return result
+
+    def _flush(self, deadline: float | None) -> None:
+        if self._outgoing.pending:
+            self._ready(deadline).sendall(self._outgoing.read())
+
+    def _ready(self, deadline: float | None) -> ssl.SSLSocket:
+        self._sock.settimeout(self._timeout if deadline is None else left(deadline))
+        return self._sock

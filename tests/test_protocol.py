@@ -1,0 +1,720 @@
+"""What is sent, held to the service model that botocore ships; and what any response at all is taken for."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import botocore.loaders
+import botocore.model
+import botocore.retries.standard
+import botocore.serialize
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cognito_signout import _protocol, errors
+from cognito_signout.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    CredentialsError,
+    InternalServiceError,
+    InvalidParameterError,
+    InvalidResponseError,
+    NotAuthorizedError,
+    OperationNotEnabledError,
+    ResourceNotFoundError,
+    ServiceError,
+    SignOutConnectionError,
+    SignOutError,
+    SignOutTimeoutError,
+    TooManyRequestsError,
+    UnknownServiceError,
+    UserNotFoundError,
+    ValidationError,
+)
+from cognito_signout.models import SignOutResult
+from cognito_signout.transports import MAX_BODY, HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cognito_signout.models import SignOutOutcome
+
+POOL = "us-east-1_Ab129faBb"
+NOW = 1735689600.75  # 2025-01-01T00:00:00.75Z
+DATE = "Thu, 02 Jan 2025 03:04:05 GMT"
+
+LOADER = botocore.loaders.create_loader()
+MODEL = botocore.model.ServiceModel(LOADER.load_service_model("cognito-idp", "service-2"))
+OPERATION: Any = MODEL.operation_model("AdminUserGlobalSignOut")
+
+
+def read(status: int, body: bytes | str | object, headers: Mapping[str, str], *, now: float = NOW) -> SignOutOutcome:
+    """What becomes of a response; underscores in the names of headers stand for hyphens."""
+    if isinstance(body, str):
+        body = body.encode()
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    response = HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
+    return _protocol.read_response(
+        response, user_pool_id=POOL, username="alice", attempts=1, invocation_id="invocation", now=now
+    )
+
+
+def error(status: int, body: bytes | str | object = b"", **headers: str) -> SignOutError:
+    """The error that a response is."""
+    outcome = read(status, body, headers)
+    assert isinstance(outcome, SignOutError)
+    return outcome
+
+
+def result(status: int = 200, body: bytes | str | object = b"", **headers: str) -> SignOutResult:
+    """The result that a response is."""
+    outcome = read(status, body, headers)
+    assert isinstance(outcome, SignOutResult)
+    return outcome
+
+
+# What is sent
+
+
+def test_the_request_is_that_of_the_service_model() -> None:
+    """The service would not know the operation that we ask for."""
+    metadata = MODEL.metadata
+    assert metadata["protocol"] == "json"
+    assert f"{metadata['targetPrefix']}.{OPERATION.name}" == _protocol.TARGET
+    assert f"application/x-amz-json-{metadata['jsonVersion']}" == _protocol.CONTENT_TYPE
+    assert OPERATION.http["method"] == "POST"
+    assert OPERATION.http["requestUri"] == "/"
+
+
+def test_the_constraints_are_those_of_the_service_model() -> None:
+    """We would refuse what the service takes, or send what it can't take."""
+    shape = OPERATION.input_shape
+    assert sorted(shape.members) == sorted(shape.required_members) == ["UserPoolId", "Username"]
+    pool, user = shape.members["UserPoolId"].metadata, shape.members["Username"].metadata
+    assert (pool["min"], pool["max"], pool["pattern"]) == (
+        1,
+        _protocol.MAX_USER_POOL_ID,
+        _protocol.USER_POOL_ID.pattern,
+    )
+    assert (user["min"], user["max"]) == (1, _protocol.MAX_USERNAME)
+    assert set(re.findall(r"\\p\{(\w)\}", user["pattern"])) == _protocol.USERNAME_CATEGORIES
+    assert user["sensitive"] is True
+
+
+usernames = st.text(st.characters(categories=["L", "M", "S", "N", "P"]), min_size=1, max_size=128)
+
+
+@given(user_pool_id=st.from_regex(r"[a-zA-Z0-9_-]{1,20}_[0-9a-zA-Z]{1,30}", fullmatch=True), username=usernames)
+@example(user_pool_id=POOL, username="alice")
+@example(user_pool_id=POOL, username='"\\/\x7f'[:3])
+@example(user_pool_id=POOL, username="\U0001f600é")
+@settings(deadline=None)
+def test_the_body_is_the_one_that_boto3_sends(user_pool_id: str, username: str) -> None:
+    """The signature would be over another body than boto3's, and some names might not arrive as they are."""
+    _protocol.check_arguments(user_pool_id, username)
+    serializer = botocore.serialize.create_serializer("json")
+    request = serializer.serialize_to_request({"UserPoolId": user_pool_id, "Username": username}, OPERATION)
+    assert _protocol.encode_body(user_pool_id, username) == request["body"]
+
+
+@pytest.mark.parametrize(
+    "user_pool_id",
+    ["us-east-1_Ab129faBb", "us-gov-west-1_0", "local_a", "__a", "-_A", "a_b_C", "a" * 53 + "_b"],
+)
+def test_a_pool_id_that_the_model_admits_is_accepted(user_pool_id: str) -> None:
+    """Users of a real pool, or of an emulator's, could not be signed out."""
+    _protocol.check_arguments(user_pool_id, "alice")
+
+
+@pytest.mark.parametrize(
+    "user_pool_id",
+    [
+        "",
+        "us-east-1",
+        "_Ab",
+        "us-east-1_",
+        "us-east-1_Ab!",
+        "us-east-1_Ab\n",
+        "us-east-1_Aé",
+        "é_A",
+        "us-east-1_Ab/../x",
+        "us.east_A",
+        " us-east-1_Ab",
+        "a" * 54 + "_b",
+        None,
+        17,
+        b"us-east-1_Ab",
+    ],
+)
+def test_a_pool_id_that_the_model_does_not_admit_is_refused(user_pool_id: Any) -> None:
+    """A request would be spent on what the service is bound to refuse, or a region be read from nonsense."""
+    with pytest.raises(ValidationError, match="user_pool_id") as caught:
+        _protocol.check_arguments(user_pool_id, "alice")
+    assert type(caught.value) is ValidationError
+
+
+@pytest.mark.parametrize(
+    "username",
+    [
+        "a",
+        "alice",
+        "alice@example.com",
+        "+15551234567",
+        "é",
+        "e\u0301",
+        "名前",
+        "😀",
+        "$€",
+        "½",
+        "_",
+        "x" * 128,
+        "\u0378",
+    ],
+)
+def test_a_username_that_the_model_admits_is_accepted(username: str) -> None:
+    """Users of some countries, or with new emoji (U+0378 is not assigned yet), could not be signed out."""
+    _protocol.check_arguments(POOL, username)
+
+
+@pytest.mark.parametrize(
+    "username",
+    [
+        "",
+        "x" * 129,
+        "a b",
+        " ",
+        "a\n",
+        "\t",
+        "\x00",
+        "\u00a0",
+        "\u200b",
+        "\u2028",
+        "\ue000",
+        "\ud800",
+        None,
+        17,
+        b"alice",
+    ],
+)
+def test_a_username_that_the_model_does_not_admit_is_refused(username: Any) -> None:
+    """A request would be spent on what the service is bound to refuse."""
+    with pytest.raises(ValidationError, match="username") as caught:
+        _protocol.check_arguments(POOL, username)
+    assert type(caught.value) is ValidationError
+
+
+@given(username=st.text(max_size=140))
+@settings(deadline=None)
+def test_a_username_is_admitted_by_the_categories_of_its_characters(username: str) -> None:
+    """Our reading of the model's pattern would not be what it says."""
+    categories = {unicodedata.category(character) for character in username}
+    if 1 <= len(username) <= 128 and all(category[0] in "LMSNP" or category == "Cn" for category in categories):
+        _protocol.check_arguments(POOL, username)
+    else:
+        with pytest.raises(ValidationError):
+            _protocol.check_arguments(POOL, username)
+
+
+# A sign-out
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 299])
+@pytest.mark.parametrize("body", [b"", b"{}", b" {\n} ", b'{"success": true}', b'{"success":true,"data":null}'])
+def test_success_is_2xx_with_nothing_or_the_envelope(status: int, body: bytes) -> None:
+    """A user who was signed out would be reported as not signed out."""
+    outcome = result(status, body, date=DATE, x_amzn_requestid="request")
+    assert outcome == SignOutResult(
+        id="request",
+        created_at=datetime(2025, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
+        user_pool_id=POOL,
+        username="alice",
+        attempts=1,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b" ",
+        b"\r\n",
+        b"null",
+        b"[]",
+        b"[{}]",
+        b"0",
+        b"true",
+        b'""',
+        b'"success"',
+        b"{",
+        b"{} {}",
+        b'{"success": "true"}',
+        b'{"success": 1}',
+        b'{"success": null}',
+        b'{"Success": true}',
+        b'{"data": {"id": "1"}}',
+        b'{"message": "OK"}',
+        b'{"__type": "UserNotFoundException"}',
+        b'{"error": {"code": "USER_NOT_FOUND"}}',
+        b"<html><body>Sign in to the guest network</body></html>",
+        "{}".encode("utf-16"),
+        b"\xef\xbb\xbf{}",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"success": true, "data": ' + b"9" * 10_000 + b"}",
+        b"{}" + b" " * (MAX_BODY - 1),
+        b'{"success": true}' + b" " * MAX_BODY,
+    ],
+    ids=lambda body: repr(body[:20]),
+)
+def test_2xx_with_anything_else_is_no_sign_out(body: bytes) -> None:
+    """A captive portal's page, or a proxy's, would be taken for a sign-out."""
+    outcome = error(200, body, content_type="text/html", x_amzn_requestid="request")
+    assert type(outcome) is InvalidResponseError
+    assert (outcome.code, outcome.http_status, outcome.request_id) == ("INVALID_RESPONSE", 200, "request")
+    assert (outcome.aws_code, outcome.retryable) == (None, False)
+    assert "1 MiB" in outcome.message if len(body) > MAX_BODY else "text/html" in outcome.message
+
+
+def test_a_page_without_a_content_type_is_named_as_such() -> None:
+    """The message would have a hole where it says what came."""
+    assert "no content type" in error(200, "hello").message
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"success": true}', b"<html>"])
+def test_a_redirect_is_never_a_sign_out(status: int, body: bytes) -> None:
+    """A login page that a proxy redirects to would be taken for the service."""
+    outcome = error(status, body, location="https://login.example/")
+    assert type(outcome) is InvalidResponseError
+    assert "redirect" in outcome.message
+    assert outcome.http_status == status
+    assert not outcome.retryable
+
+
+# The id and the time of a sign-out
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "id"),
+    [
+        ({"id": "envelope"}, {"x_amzn_requestid": "request"}, "envelope"),
+        ({"id": ""}, {"x_amzn_requestid": "request"}, "request"),
+        ({"id": 17}, {"x_amzn_requestid": "request"}, "request"),
+        ({}, {"x_amzn_requestid": "request"}, "request"),
+        (None, {"X_Amzn_RequestId": "request"}, "request"),
+        ([], {}, "invocation"),
+        ({"id": None}, {"x_amzn_requestid": ""}, "invocation"),
+    ],
+)
+def test_the_id_is_the_services_own_if_it_has_one(data: Any, headers: dict[str, str], id: str) -> None:  # noqa: A002
+    """AWS support could not find the request by the id that was logged."""
+    assert result(200, {"success": True, "data": data}, **headers).id == id
+
+
+@pytest.mark.parametrize(
+    ("data", "date", "created_at"),
+    [
+        ("2025-02-03T04:05:06Z", DATE, "2025-02-03T04:05:06+00:00"),
+        ("2025-02-03T04:05:06z", DATE, "2025-02-03T04:05:06+00:00"),
+        ("2025-02-03T04:05:06.250Z", DATE, "2025-02-03T04:05:06.250000+00:00"),
+        ("2025-02-03T04:05:06+02:00", DATE, "2025-02-03T02:05:06+00:00"),
+        ("2025-02-03T04:05:06", DATE, "2025-02-03T04:05:06+00:00"),
+        ("0001-01-01T00:00:00+14:00", DATE, "2025-01-02T03:04:05+00:00"),
+        ("9999-12-31T23:59:59-14:00", DATE, "2025-01-02T03:04:05+00:00"),
+        ("yesterday", DATE, "2025-01-02T03:04:05+00:00"),
+        ("Z", DATE, "2025-01-02T03:04:05+00:00"),
+        ("2025-02-30T00:00:00Z", DATE, "2025-01-02T03:04:05+00:00"),
+        ("\ud800", DATE, "2025-01-02T03:04:05+00:00"),
+        (1735689600, DATE, "2025-01-02T03:04:05+00:00"),
+        (None, DATE, "2025-01-02T03:04:05+00:00"),
+        (None, "Sat, 29 Feb 2020 23:59:59 GMT", "2020-02-29T23:59:59+00:00"),
+        (None, "", "2025-01-01T00:00:00+00:00"),
+        (None, "Wed, 30 Feb 2025 00:00:00 GMT", "2025-01-01T00:00:00+00:00"),
+        (None, "Thu, 02 Jan 2025 03:04:60 GMT", "2025-01-01T00:00:00+00:00"),
+        (None, "Thu, 02 Foo 2025 03:04:05 GMT", "2025-01-01T00:00:00+00:00"),
+        (None, "Thu, 02 Jan 2025 03:04:05 CET", "2025-01-01T00:00:00+00:00"),
+        (None, "Thu, 02 Jan 2025 03:04:05 GMT, Thu, 02 Jan 2025 03:04:05 GMT", "2025-01-01T00:00:00+00:00"),
+        (None, "2025-01-02T03:04:05Z", "2025-01-01T00:00:00+00:00"),
+        (None, "0", "2025-01-01T00:00:00+00:00"),
+    ],
+)
+def test_the_time_is_the_services_own_if_it_has_one(data: Any, date: str, created_at: str) -> None:
+    """Tokens would be held to the wrong instant, or a malformed date would break the call."""
+    outcome = result(200, {"success": True, "data": {"created_at": data}}, date=date)
+    assert outcome.created_at.isoformat() == created_at
+
+
+def test_a_response_without_a_date_has_the_time_that_was_given_in_whole_seconds() -> None:
+    """The result would be later than the service's own second, and so refuse tokens issued after it."""
+    assert result().created_at.isoformat() == "2025-01-01T00:00:00+00:00"
+
+
+def test_a_clock_beyond_the_calendar_does_not_break_a_result() -> None:
+    """A clock that was corrected by a nonsensical date would make the call fail in an untyped way."""
+    outcome = read(200, b"", {}, now=253402300800.5)
+    assert isinstance(outcome, SignOutResult)
+    assert outcome.created_at.year == 9999
+
+
+# Errors: which class, by which code
+
+BY_CODE = [
+    ("InvalidParameterException", InvalidParameterError, "VALIDATION_ERROR"),
+    ("ValidationException", InvalidParameterError, "VALIDATION_ERROR"),
+    ("ValidationError", InvalidParameterError, "VALIDATION_ERROR"),
+    ("SerializationException", InvalidParameterError, "VALIDATION_ERROR"),
+    ("UserNotFoundException", UserNotFoundError, "USER_NOT_FOUND"),
+    ("ResourceNotFoundException", ResourceNotFoundError, "RESOURCE_NOT_FOUND"),
+    ("NotAuthorizedException", NotAuthorizedError, "NOT_AUTHORIZED"),
+    ("AccessDeniedException", NotAuthorizedError, "NOT_AUTHORIZED"),
+    ("AccessDenied", NotAuthorizedError, "NOT_AUTHORIZED"),
+    ("OptInRequired", NotAuthorizedError, "NOT_AUTHORIZED"),
+    ("UnrecognizedClientException", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("InvalidSignatureException", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("SignatureDoesNotMatch", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("IncompleteSignature", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("MissingAuthenticationToken", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("InvalidClientTokenId", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("ExpiredToken", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("ExpiredTokenException", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("RequestExpired", AuthenticationError, "AUTHENTICATION_FAILED"),
+    ("TooManyRequestsException", TooManyRequestsError, "TOO_MANY_REQUESTS"),
+    ("ThrottlingException", TooManyRequestsError, "TOO_MANY_REQUESTS"),
+    ("OperationNotEnabledException", OperationNotEnabledError, "OPERATION_NOT_ENABLED"),
+    ("InternalErrorException", InternalServiceError, "INTERNAL_ERROR"),
+    ("InternalFailure", InternalServiceError, "INTERNAL_ERROR"),
+    ("ServiceUnavailable", InternalServiceError, "INTERNAL_ERROR"),
+    ("ServiceUnavailableException", InternalServiceError, "INTERNAL_ERROR"),
+    ("PasswordResetRequiredException", UnknownServiceError, "PasswordResetRequiredException"),
+]
+
+
+@pytest.mark.parametrize(("aws_code", "cls", "code"), BY_CODE)
+def test_a_code_of_the_service_is_its_class(aws_code: str, cls: type[ServiceError], code: str) -> None:
+    """``except UserNotFoundError`` would not catch what the service calls that."""
+    outcome = error(400, {"__type": aws_code, "message": "Because."}, x_amzn_requestid="request")
+    assert type(outcome) is cls
+    assert (outcome.code, outcome.aws_code, outcome.message) == (code, aws_code, "Because.")
+    assert (outcome.http_status, outcome.request_id) == (400, "request")
+    assert (outcome.user_pool_id, outcome.username, outcome.attempts) == (POOL, "alice", 1)
+
+
+def test_every_error_of_the_service_model_has_a_class_of_its_own() -> None:
+    """A documented error of this operation would be an UnknownServiceError."""
+    modelled = {shape.name for shape in OPERATION.error_shapes}
+    assert modelled - {"OperationNotEnabledException"} == {
+        "InternalErrorException",
+        "InvalidParameterException",
+        "NotAuthorizedException",
+        "ResourceNotFoundException",
+        "TooManyRequestsException",
+        "UserNotFoundException",
+    }
+    classes = {type(error(400, {"__type": name})) for name in modelled}
+    assert len(classes) == len(modelled)
+    assert UnknownServiceError not in classes
+
+
+def test_every_throttling_code_that_botocore_knows_is_a_throttle() -> None:
+    """A throttle would be raised at once, where boto3 would wait and try again."""
+    checker = botocore.retries.standard.ThrottledRetryableChecker
+    policies = json.dumps(LOADER.load_data("_retry")["definitions"])
+    known = {*checker._THROTTLED_ERROR_CODES, *re.findall(r'"service_error_code": "(\w*Thr\w+)"', policies)}
+    assert known <= errors.THROTTLING_CODES
+    for code in errors.THROTTLING_CODES:
+        outcome = error(400, {"__type": code})
+        assert type(outcome) is TooManyRequestsError
+        assert outcome.retryable
+
+
+def test_what_is_transient_to_botocore_is_retryable() -> None:
+    """A call would fail where boto3 would try again."""
+    checker = botocore.retries.standard.TransientRetryableChecker
+    assert set(checker._TRANSIENT_STATUS_CODES) == _protocol.TRANSIENT_STATUSES
+    for status in checker._TRANSIENT_STATUS_CODES:
+        assert error(status).retryable
+    for code in checker._TRANSIENT_ERROR_CODES:
+        assert error(400, {"__type": code}).retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "retryable"),
+    [
+        (400, {"__type": "InternalErrorException"}, True),
+        (400, {"__type": "RequestTimeout"}, True),
+        (400, {"__type": "RequestTimeoutException"}, True),
+        (400, {"__type": "PriorRequestNotComplete"}, True),
+        (400, {"__type": "TooManyRequestsException"}, True),
+        (429, {"__type": "SomethingNew"}, True),
+        (500, {"__type": "SomethingNew"}, True),
+        (503, b"<html>", True),
+        (200, {"success": False, "error": {"code": "TOO_MANY_REQUESTS"}}, True),
+        (200, {"success": False, "error": {"code": "INTERNAL_ERROR"}}, True),
+        (200, {"success": False, "error": {"code": "TIMEOUT"}}, True),
+        (400, {"__type": "UserNotFoundException"}, False),
+        (400, {"__type": "ServiceUnavailable"}, False),
+        (403, b"<html>", False),
+        (408, b"", False),
+        (501, b"", False),
+        (505, b"", False),
+        (509, b"", False),
+        (200, {"success": False, "error": {"code": "USER_NOT_FOUND"}}, False),
+    ],
+)
+def test_what_may_pass_is_retryable(status: int, body: Any, retryable: bool) -> None:
+    """A call that could succeed would be given up, or one that can't be tried again and again."""
+    assert error(status, body).retryable is retryable
+
+
+NAMED = "UserNotFoundException"
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        NAMED,
+        f"com.amazonaws.cognito#{NAMED}",
+        f"{NAMED}:http://internal.amazon.com/coral/com.amazon.coral.service/",
+        f"com.amazonaws.cognito#{NAMED}:http://internal.amazon.com/#fragment",
+        f"{NAMED}:",
+        f"#{NAMED}",
+        f"a#b#{NAMED}",
+        f" {NAMED} ",
+    ],
+)
+@pytest.mark.parametrize(
+    "place", ["x-amzn-errortype", "X-Amzn-ErrorType", "__type", "code", "error.code", "success false"]
+)
+def test_a_code_is_found_wherever_and_however_it_is_spelled(place: str, spelled: str) -> None:
+    """An error would be unknown because a proxy or an emulator puts its code in another place."""
+    headers = {place: spelled} if place.lower() == "x-amzn-errortype" else {}
+    body: dict[str, Any] = {"message": "No."}
+    if place in ("__type", "code"):
+        body[place] = spelled
+    elif not headers:
+        body["error"] = {"code": spelled}
+    if place == "success false":
+        body["success"] = False
+    outcome = error(400, body, **headers)
+    assert type(outcome) is UserNotFoundError
+    assert outcome.aws_code == NAMED
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "aws_code"),
+    [
+        ("A", {"__type": "B", "code": "C", "error": {"code": "D"}}, "A"),
+        (None, {"__type": "B", "code": "C", "error": {"code": "D"}}, "B"),
+        (None, {"code": "C", "error": {"code": "D"}}, "C"),
+        (None, {"error": {"code": "D"}}, "D"),
+        ("", {"__type": "B"}, "B"),
+        (":http://a", {"__type": "B"}, "B"),
+        ("a#", {"__type": "B"}, "B"),
+        (" ", {"__type": "B"}, "B"),
+        (None, {"__type": None, "code": 404, "error": {"code": "D"}}, "D"),
+        (None, {"__type": ["B"], "error": "D"}, None),
+        (None, {"error": ["D"]}, None),
+        (None, {"Code": "C", "type": "B"}, None),
+    ],
+)
+def test_the_first_place_that_holds_a_code_decides(header: str | None, body: Any, aws_code: str | None) -> None:
+    """Two codes in one response would make the error depend on chance."""
+    headers = {} if header is None else {"x_amzn_errortype": header}
+    outcome = error(400, body, **headers)
+    assert type(outcome) is UnknownServiceError
+    assert outcome.aws_code == aws_code
+    assert outcome.code == (aws_code or "UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"message": "a", "Message": "b", "error": {"message": "c"}}, "a"),
+        ({"message": "", "Message": "b", "error": {"message": "c"}}, "b"),
+        ({"message": 1, "Message": None, "error": {"message": "c"}}, "c"),
+        ({"message": "User alice\n does not exist. "}, "User alice\n does not exist. "),
+        ({"__type": "A"}, "the service answered A (HTTP 400) and gave no message"),
+        ({}, "the service answered without an error code (HTTP 400) and gave no message"),
+    ],
+)
+def test_the_message_is_the_services_own_words(body: Any, message: str) -> None:
+    """Whoever reads the error would not learn what the service said, or would read nothing."""
+    assert error(400, body).message == message
+
+
+def test_the_reason_of_an_invalid_parameter_is_kept() -> None:
+    """The one machine-readable detail of this error would be lost."""
+    body = {"__type": "InvalidParameterException", "message": "No.", "reasonCode": "1 validation error detected"}
+    assert error(400, body).reason_code == "1 validation error detected"
+    assert error(400, {**body, "reasonCode": 17}).reason_code is None
+
+
+@pytest.mark.parametrize(
+    ("status", "cls"),
+    [
+        (100, UnknownServiceError),
+        (199, UnknownServiceError),
+        (400, UnknownServiceError),
+        (403, UnknownServiceError),
+        (404, UnknownServiceError),
+        (407, UnknownServiceError),
+        (429, TooManyRequestsError),
+        (499, UnknownServiceError),
+        (500, InternalServiceError),
+        (502, InternalServiceError),
+        (503, InternalServiceError),
+        (504, InternalServiceError),
+        (599, InternalServiceError),
+        (999, InternalServiceError),
+    ],
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[]",
+        b"<html>Forbidden</html>",
+        b"\xff",
+        b'{"success": true}',
+        b"{" * 100_000,
+        b" " * (MAX_BODY + 1),
+    ],
+    ids=lambda body: repr(body[:9]),
+)
+def test_without_a_code_the_status_decides(status: int, cls: type[ServiceError], body: bytes) -> None:
+    """A proxy's page would be taken for something that the service said, or for a sign-out."""
+    outcome = error(status, body)
+    assert type(outcome) is cls
+    assert (outcome.http_status, outcome.aws_code) == (status, None)
+    assert str(status) in outcome.message
+
+
+# The documented envelope
+
+ENVELOPE_CODES = [
+    ("VALIDATION_ERROR", InvalidParameterError),
+    ("CREDENTIALS_ERROR", CredentialsError),
+    ("CONFIGURATION_ERROR", ConfigurationError),
+    ("CONNECTION_ERROR", SignOutConnectionError),
+    ("TIMEOUT", SignOutTimeoutError),
+    ("INVALID_RESPONSE", InvalidResponseError),
+    ("USER_NOT_FOUND", UserNotFoundError),
+    ("RESOURCE_NOT_FOUND", ResourceNotFoundError),
+    ("NOT_AUTHORIZED", NotAuthorizedError),
+    ("AUTHENTICATION_FAILED", AuthenticationError),
+    ("TOO_MANY_REQUESTS", TooManyRequestsError),
+    ("OPERATION_NOT_ENABLED", OperationNotEnabledError),
+    ("INTERNAL_ERROR", InternalServiceError),
+    ("QUOTA_OF_TOMORROW", UnknownServiceError),
+    ("UNKNOWN", UnknownServiceError),
+]
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400])
+@pytest.mark.parametrize(("code", "cls"), ENVELOPE_CODES)
+def test_an_envelope_that_says_no_is_the_error_that_it_names(status: int, code: str, cls: type[SignOutError]) -> None:
+    """A failed sign-out would be taken for a sign-out, or for another failure."""
+    outcome = error(status, {"success": False, "error": {"code": code, "message": "Invalid request parameters"}})
+    assert type(outcome) is cls
+    assert (outcome.code, outcome.aws_code, outcome.message) == (code, code, "Invalid request parameters")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(
+    "body", [{}, {"error": None}, {"error": {}}, {"error": {"code": 1, "message": 2}}, {"data": {}}]
+)
+def test_an_envelope_that_says_no_without_a_reason_is_an_unknown_error(status: int, body: Any) -> None:
+    """Half an envelope would be taken for a sign-out."""
+    outcome = error(status, {"success": False, **body})
+    assert type(outcome) is UnknownServiceError
+    assert (outcome.code, outcome.aws_code) == ("UNKNOWN", None)
+
+
+@pytest.mark.parametrize(("status", "cls"), [(429, TooManyRequestsError), (500, InternalServiceError)])
+def test_an_unknown_code_under_a_telling_status_is_what_the_status_says(status: int, cls: type[ServiceError]) -> None:
+    """A throttle or a failure of the service would not be tried again because its code is new."""
+    outcome = error(status, {"success": False, "error": {"code": "QUOTA_OF_TOMORROW"}})
+    assert type(outcome) is cls
+    assert outcome.aws_code == "QUOTA_OF_TOMORROW"
+
+
+# Anything at all
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+words = st.sampled_from([*errors.BY_AWS_CODE, *errors.BY_CODE, "UNKNOWN", ":", "#", " "]) | st.text(max_size=20)
+envelopes = st.fixed_dictionaries(
+    {},
+    optional={
+        "success": st.booleans() | json_values,
+        "data": json_values | st.fixed_dictionaries({}, optional={"id": json_values, "created_at": json_values}),
+        "error": json_values | st.fixed_dictionaries({}, optional={"code": words, "message": json_values}),
+        "__type": words | json_values,
+        "code": words | json_values,
+        "message": json_values,
+        "Message": json_values,
+        "reasonCode": json_values,
+    },
+)
+bodies = st.binary() | st.one_of(json_values, envelopes).map(lambda value: json.dumps(value).encode())
+header_sets = st.dictionaries(
+    st.sampled_from(["date", "x-amzn-requestid", "X-Amzn-ErrorType", "content-type", "location", "x-amz-retry-after"]),
+    words | st.just(DATE) | st.text(),
+)
+
+
+@given(status=st.integers(100, 599) | st.integers(), headers=header_sets, body=bodies, now=st.floats(0, 1e12))
+@settings(deadline=None, max_examples=300)
+def test_any_response_is_a_result_or_an_error(status: int, headers: dict[str, str], body: bytes, now: float) -> None:
+    """Something that a network can send would make a call fail in an untyped way, or be taken for a sign-out."""
+    outcome = _protocol.read_response(
+        HttpResponse(status, headers, body),
+        user_pool_id=POOL,
+        username="alice",
+        attempts=2,
+        invocation_id="invocation",
+        now=now,
+    )
+    assert (outcome.user_pool_id, outcome.username, outcome.attempts) == (POOL, "alice", 2)
+    if isinstance(outcome, SignOutResult):
+        assert 200 <= status < 300
+        document = json.loads(body) if body else {}
+        assert document == {} or document["success"] is True
+        assert outcome.id
+        assert outcome.created_at.utcoffset() is not None
+    else:
+        assert isinstance(outcome, SignOutError)
+        assert outcome.message
+        assert outcome.code
+        assert outcome.http_status == status
+        assert isinstance(str(outcome) + repr(outcome), str)
+
+
+@given(
+    id=st.text(min_size=1, max_size=40),
+    created_at=st.datetimes(timezones=st.just(timezone.utc)),
+)
+@settings(deadline=None)
+def test_a_result_reads_back_from_its_envelope(id: str, created_at: datetime) -> None:  # noqa: A002
+    """A service that answers with what we write would be misread."""
+    written = SignOutResult(id=id, created_at=created_at, user_pool_id=POOL, username="alice")
+    assert result(200, written.to_envelope()) == written
+
+
+@given(code=words, message=st.text(min_size=1, max_size=40), status=st.sampled_from([200, 400]))
+@settings(deadline=None)
+def test_an_error_reads_back_from_its_envelope(code: str, message: str, status: int) -> None:
+    """A service that answers with what we write would be misread."""
+    written = error(400, {"code": code, "message": message})
+    read_back = error(status, written.to_envelope())
+    assert type(read_back) is type(written)
+    assert read_back.to_envelope() == written.to_envelope()

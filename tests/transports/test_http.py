@@ -1,0 +1,770 @@
+"""The blocking transport over real sockets: what it sends, what it takes for a response, and how long it waits."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import signal
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from cognito_signout import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
+from cognito_signout.transports import MAX_BODY, HttpRequest, HttpResponse, HttpTransport
+
+from .scripted import (
+    OK,
+    PATIENCE,
+    ScriptedServer,
+    answers,
+    calls,
+    drips,
+    echoes,
+    floods,
+    reads,
+    resets,
+    sends,
+    serves,
+    waits_for,
+    waits_for_close,
+)
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator, Mapping
+
+    from .scripted import Script, Step
+
+SECRETS = ("AKIDEXAMPLE", "session-token", "alice")
+
+
+def make_request(
+    url: str, body: bytes = b'{"Username": "alice"}', headers: Mapping[str, str] | None = None
+) -> HttpRequest:
+    """A request with all that a real one has, as far as a transport can tell."""
+    fixed = {
+        "Host": "service.example",
+        "Content-Length": str(len(body)),
+        "Authorization": "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE",
+        "X-Amz-Security-Token": "session-token",
+    }
+    return HttpRequest("POST", url, {**fixed, **(headers or {})}, body)
+
+
+def send(transport: HttpTransport, url: str, *, timeout: float | None = PATIENCE) -> HttpResponse:
+    """Sends a request that is like any other."""
+    return transport.send(make_request(url), timeout=timeout)
+
+
+@pytest.fixture
+def transport() -> Iterator[HttpTransport]:
+    """A transport as it is by default."""
+    transport = HttpTransport()
+    yield transport
+    transport.close()
+
+
+class Interruption(BaseException):
+    """Like ``KeyboardInterrupt``, which would end the test run."""
+
+
+# What is sent
+
+
+def test_a_request_is_one_write(transport: HttpTransport) -> None:
+    """If this failed, a second small write would wait for the server's delayed acknowledgement."""
+    with ScriptedServer([serves()]) as server:
+        send(transport, server.url + "some/path?a=b")
+        transport.close()
+    head = b"Host: service.example\r\nContent-Length: 21\r\nAuthorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE"
+    expected = (
+        b"POST /some/path?a=b HTTP/1.1\r\n"
+        + head
+        + b'\r\nX-Amz-Security-Token: session-token\r\n\r\n{"Username": "alice"}'
+    )
+    assert server.peers[0].segments[0] == expected
+
+
+def test_the_path_of_a_bare_host_is_the_root(transport: HttpTransport) -> None:
+    """If this failed, an endpoint URL without a slash would make a malformed request line."""
+    with ScriptedServer([serves()]) as server:
+        send(transport, server.url.rstrip("/"))
+        transport.close()
+    assert server.requests[0].startswith(b"POST / HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("keepalive", [True, False])
+def test_sockets_are_set_up_for_small_messages(keepalive: bool) -> None:
+    """If this failed, calls would take 40 ms more, or ``tcp_keepalive`` would be ignored."""
+    transport = HttpTransport(tcp_keepalive=keepalive)
+    with ScriptedServer([serves()]) as server:
+        send(transport, server.url)
+        (sock,) = client_sockets(server)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)) is keepalive
+        transport.close()
+
+
+def client_sockets(server: ScriptedServer) -> list[socket.socket]:
+    """The open sockets of this process that lead to the server."""
+    found = (item for item in gc.get_objects() if isinstance(item, socket.socket) and item.fileno() != -1)
+    return [sock for sock in found if leads_to(sock, server.port)]
+
+
+def leads_to(sock: socket.socket, port: int) -> bool:
+    """Whether the socket is connected to a port."""
+    try:
+        return bool(sock.getpeername()[1] == port)
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-Header", "a\r\nX-Smuggled: b"),
+        ("X-Header", "a\nb"),
+        ("X-Header", "a\rb"),
+        ("X-Header\r\nX-Smuggled", "a"),
+        ("X-Header", "beyond Latin-1: \N{SNOWMAN}"),
+    ],
+)
+def test_a_header_that_can_not_be_sent_is_refused_before_anything_is(
+    transport: HttpTransport, name: str, value: str
+) -> None:
+    """If this failed, a setting could smuggle headers or a second request into a signed one."""
+    with ScriptedServer([waits_for_close()]) as server:
+        with pytest.raises(ConfigurationError, match="header") as caught:
+            transport.send(make_request(server.url, headers={name: value}), timeout=PATIENCE)
+        assert server.closed_by_client.wait(PATIENCE)
+    assert server.peers[0].segments == [b""]
+    assert_no_secrets(caught.value)
+
+
+def test_a_latin_1_header_is_sent_as_such(transport: HttpTransport) -> None:
+    """If this failed, a user agent with an accent would break every call."""
+    with ScriptedServer([serves()]) as server:
+        transport.send(make_request(server.url, headers={"User-Agent": "café"}), timeout=PATIENCE)
+        transport.close()
+    assert b"User-Agent: caf\xe9\r\n" in server.requests[0]
+
+
+@pytest.mark.parametrize("url", ["ftp://host/", "host/path", "http:///path", "http://[::1/", "http://host:99999/", ""])
+def test_a_url_that_leads_nowhere_is_an_error_of_ours(transport: HttpTransport, url: str) -> None:
+    """If this failed, a botocore event handler that changed the URL could make a call fail in an untyped way."""
+    with pytest.raises(ConfigurationError, match="URL"):
+        send(transport, url)
+
+
+# What is a response
+
+LONG = b"x" * MAX_BODY
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+def sized(body: bytes) -> bytes:
+    """A response with a length."""
+    return HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    """A response in chunks."""
+    parts = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + parts + end
+
+
+KEPT = {
+    "length": (sized(b"{}"), 200, b"{}"),
+    "empty": (sized(b""), 200, b""),
+    "bare line feeds": (b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", 200, b"{}"),
+    "no reason": (b"HTTP/1.1 400\r\nContent-Length: 2\r\n\r\n{}", 400, b"{}"),
+    "the same length twice": (HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
+    "the same length in a list": (HEAD + b"Content-Length: 2, 2\r\n\r\n{}", 200, b"{}"),
+    "HTTP/1.0, kept alive": (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
+    "100 first": (b"HTTP/1.1 100 Continue\r\n\r\n" + sized(b"{}"), 200, b"{}"),
+    "100 and 103 first": (b"HTTP/1.1 100 \r\nA: b\r\n\r\nHTTP/1.1 103 \r\nLink: c\r\n\r\n" + sized(b"{}"), 200, b"{}"),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+    "304": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, b""),
+    "one chunk": (chunked(b"{}"), 200, b"{}"),
+    "chunks": (chunked(b"{", b"}"), 200, b"{}"),
+    "no chunk": (chunked(), 200, b""),
+    "trailers": (chunked(b"{}", end=b"0\r\nX-Trailer: a\r\nX-Other: b\r\n\r\n"), 200, b"{}"),
+    "chunk extensions": (HEAD + b"Transfer-Encoding: Chunked\r\n\r\n02 ;a=b\r\n{}\r\n000;c\r\n\r\n", 200, b"{}"),
+    "folded header": (HEAD + b"X-A: b\r\n c\r\n\td\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
+    "redirect": (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", 302, b""),
+    "1 MiB": (sized(LONG), 200, LONG),
+    "1 MiB in chunks": (chunked(LONG[:-7], LONG[-7:]), 200, LONG),
+}
+
+CLOSED = {
+    "Connection: close": (HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
+    "close among others": (HEAD + b"Connection: TE, Close\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
+    "HTTP/1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
+    "until it closes": (HEAD + b"\r\n{}", 200, b"{}"),
+    "until it closes, empty": (HEAD + b"\r\n", 200, b""),
+    "more than 1 MiB": (sized(LONG + b"y"), 200, LONG + b"y"),
+    "far more than 1 MiB": (HEAD + b"Content-Length: 999999999999999\r\n\r\n" + LONG + b"yz", 200, LONG + b"y"),
+    "more than 1 MiB in chunks": (chunked(LONG, b"yz"), 200, LONG + b"y"),
+    "more than 1 MiB until it closes": (HEAD + b"\r\n" + LONG + b"yz", 200, LONG + b"y"),
+}
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "body", "is_kept"),
+    [pytest.param(*case, True, id=name) for name, case in KEPT.items()]
+    + [pytest.param(*case, False, id=name) for name, case in CLOSED.items()],
+)
+def test_a_response_is_read_to_its_end_and_no_further(
+    transport: HttpTransport, data: bytes, status: int, body: bytes, is_kept: bool
+) -> None:
+    """If this failed, a good answer would be refused or cut, or a connection would be used that can't be."""
+    first: Script = [answers(data), serves()] if is_kept else [answers(data)]
+    with ScriptedServer(first, [serves()]) as server:
+        response = send(transport, server.url)
+        assert (response.status, response.body) == (status, body)
+        assert send(transport, server.url).body == b"{}"
+        transport.close()
+    assert [len(peer.requests) for peer in server.peers] == ([2] if is_kept else [1, 1])
+
+
+def test_headers_are_read_as_they_are(transport: HttpTransport) -> None:
+    """If this failed, request ids, dates and error codes would come out mangled."""
+    data = (
+        HEAD + b"X-Two: a\r\nx-two:b \r\nX-Fold: a\r\n \t b\r\nX-Latin: \xe9\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n"
+    )
+    with ScriptedServer([answers(data)]) as server:
+        headers = send(transport, server.url).headers
+        transport.close()
+    assert headers == {"x-two": "a, b", "x-fold": "a b", "x-latin": "é", "x-empty": "", "content-length": "0"}
+
+
+BROKEN = {
+    "nothing": b"",
+    "half a version": b"HTT",
+    "a status line without an end": b"HTTP/1.1 200 OK",
+    "a status line cut after the status": b"HTTP/1.1 200",
+    "no headers' end": HEAD,
+    "a header cut off": HEAD + b"Content-Le",
+    "headers cut off": HEAD + b"Content-Length: 0\r\n",
+    "a body cut off": HEAD + b"Content-Length: 3\r\n\r\n{}",
+    "no body": HEAD + b"Content-Length: 3\r\n\r\n",
+    "a chunk cut off": chunked(end=b"5\r\n{}"),
+    "a chunk without its end": chunked(end=b"2\r\n{}"),
+    "no last chunk": chunked(b"{}", end=b""),
+    "no end of trailers": chunked(b"{}", end=b"0\r\n"),
+    "trailers cut off": chunked(b"{}", end=b"0\r\nX-A: b\r\n"),
+    "only 100": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "101": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+    "garbage": bytes(range(256)),
+    "a line of garbage": b"\xff\xfe\n",
+    "an empty line": b"\r\n" + OK,
+    "SSH": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "SMTP": b"220 mail.example ESMTP\r\n",
+    "HTTP/2 settings": b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64",
+    "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/2 in words": b"HTTP/2 200\r\ncontent-length: 2\r\n\r\n{}",
+    "HTTP/0.9": b"<html>\n",
+    "a TLS alert": b"\x15\x03\x03\x00\x02\x02\x46",
+    "its own request": b"POST /AKIDEXAMPLE HTTP/1.1\r\nX-Amz-Security-Token: session-token\r\n\r\nalice",
+    "status 99": b"HTTP/1.1 099 \r\nContent-Length: 2\r\n\r\n{}",
+    "status 20": b"HTTP/1.1 20\r\nContent-Length: 2\r\n\r\n{}",
+    "status 2e2": b"HTTP/1.1 2e2 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "status in other digits": "HTTP/1.1 \N{SUPERSCRIPT TWO}00 OK\r\n\r\n".encode("latin-1"),
+    "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+    "two lengths in a list": HEAD + b"Content-Length: 2, 3\r\n\r\n{} ",
+    "a length and nothing": HEAD + b"Content-Length: 2,\r\n\r\n{}",
+    "no length": HEAD + b"Content-Length: \r\n\r\n{}",
+    "a negative length": HEAD + b"Content-Length: -2\r\n\r\n{}",
+    "a signed length": HEAD + b"Content-Length: +2\r\n\r\n{}",
+    "a length in words": HEAD + b"Content-Length: two\r\n\r\n{}",
+    "a length with an underscore": HEAD + b"Content-Length: 1_0\r\n\r\n0123456789",
+    "a length in other digits": HEAD + b"Content-Length: \xb2\r\n\r\n{}",
+    "a length of many digits": HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n{}",
+    "a length that is folded": HEAD + b"Content-Length: 1\r\n 0\r\n\r\n0123456789",
+    "chunks and a length": HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "another encoding": HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "no encoding": HEAD + b"Transfer-Encoding: identity\r\n\r\n{}",
+    "a negative chunk": chunked(end=b"-1\r\n{}\r\n0\r\n\r\n"),
+    "a chunk of 0x2": chunked(end=b"0x2\r\n{}\r\n0\r\n\r\n"),
+    "a signed chunk": chunked(end=b"+2\r\n{}\r\n0\r\n\r\n"),
+    "a chunk with an underscore": chunked(end=b"0_2\r\n{}\r\n0\r\n\r\n"),
+    "a chunk with a space before it": chunked(end=b" 2\r\n{}\r\n0\r\n\r\n"),
+    "a chunk without a size": chunked(end=b"\r\n{}\r\n0\r\n\r\n"),
+    "a chunk of no hex": chunked(end=b"zz\r\n{}\r\n0\r\n\r\n"),
+    "a chunk of many digits": chunked(end=b"f" * 17 + b"\r\n{}\r\n0\r\n\r\n"),
+    "a chunk that is never sent": chunked(end=b"f" * 16 + b"\r\n{}"),
+    "a chunk longer than its size": chunked(end=b"1\r\n{}\r\n0\r\n\r\n"),
+    "a chunk size of many bytes": chunked(end=b"0" * 70000 + b"2\r\n{}\r\n0\r\n\r\n"),
+    "a broken trailer": chunked(b"{}", end=b"0\r\nno header\r\n\r\n"),
+    "too many headers": HEAD + b"A: b\r\n" * 20000 + b"Content-Length: 2\r\n\r\n{}",
+    "a header that is too long": HEAD + b"A: " + b"b" * 70000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+    "a status line that is too long": b"HTTP/1.1 200 " + b"b" * 70000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+    "100 for ever": b"HTTP/1.1 100 Continue\r\n\r\n" * 3000 + OK,
+    "no header": HEAD + b"no header\r\nContent-Length: 3\r\n\r\n{} ",
+    "a header with a space in its name": HEAD + b"Content-Length : 3\r\n\r\n{} ",
+    "a header without a name": HEAD + b": a\r\nContent-Length: 2\r\n\r\n{}",
+    "a first header that is folded": HEAD + b" Content-Length: 3\r\n\r\n{}",
+    "a NUL in a header": HEAD + b"X-A: a\x00b\r\nContent-Length: 2\r\n\r\n{}",
+    "a NUL in a name": HEAD + b"X\x00A: a\r\nContent-Length: 2\r\n\r\n{}",
+    "a NUL in the reason": b"HTTP/1.1 200 O\x00K\r\nContent-Length: 2\r\n\r\n{}",
+    "a bare carriage return": HEAD + b"X-A: a\rX-B: b\r\nContent-Length: 2\r\n\r\n{}",
+}
+
+
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in BROKEN.items()])
+def test_what_is_no_complete_well_framed_response_is_a_connection_error(transport: HttpTransport, data: bytes) -> None:
+    """If this failed, an answer that was cut off or tampered with could pass for a sign-out."""
+    with ScriptedServer([answers(data)]) as server:
+        with pytest.raises(SignOutConnectionError, match="no complete response") as caught:
+            send(transport, server.url)
+        transport.close()
+    assert_no_secrets(caught.value)
+
+
+@pytest.mark.parametrize("data", [sized(b"{}"), chunked(b"{", b"}"), b"HTTP/1.1 100 \r\n\r\n" + OK])
+def test_a_response_that_is_cut_anywhere_is_none(transport: HttpTransport, data: bytes) -> None:
+    """If this failed, there would be a place where a lost connection reads as a sign-out."""
+    cuts = range(len(data))
+    with ScriptedServer(*([answers(data[:cut])] for cut in cuts)) as server:
+        for _ in cuts:
+            with pytest.raises(SignOutConnectionError):
+                send(transport, server.url)
+    assert len(server.peers) == len(data)
+
+
+def test_the_pieces_that_a_response_comes_in_do_not_matter(transport: HttpTransport) -> None:
+    """If this failed, a slow network would break what a fast one does not."""
+    data = chunked(b"{", b"}", end=b"0\r\nX-Trailer: a\r\n\r\n")
+    pieces = [data[position : position + 1] for position in range(len(data))]
+    with ScriptedServer([reads(), sends(*pieces), serves()]) as server:
+        assert send(transport, server.url).body == b"{}"
+        assert send(transport, server.url).body == b"{}"
+        transport.close()
+    assert len(server.peers) == 1
+
+
+class AnyAnswer:
+    """What the server answers next, for a property test to set."""
+
+    data = b""
+
+
+FRAGMENTS = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK", b"HTTP/1.0 200", b"HTTP/1.1 100", b"HTTP/1.1 204", b"HTTP/", b"\r\n", b"\n", b"\r", b" ",
+        b"Content-Length: ", b"Transfer-Encoding: chunked", b"Connection: close", b"0", b"2", b"-1", b"{}", b"ffff",
+        b"\x00", b":", b",", b";", b"\r\n\r\n",
+    ]
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def any_server() -> Iterator[tuple[AnyAnswer, ScriptedServer]]:
+    """A server that answers each connection with what it is told to, and closes it."""
+    box = AnyAnswer()
+
+    def answer(peer: Any) -> None:
+        peer.read_request()
+        peer.sock.sendall(box.data)
+
+    with ScriptedServer([answer]) as server:
+        yield box, server
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200) | st.lists(FRAGMENTS | st.binary(max_size=3), max_size=20).map(b"".join))
+@example(OK)
+@example(HEAD + b"\r\n")
+def test_any_bytes_at_all_end_in_a_response_or_an_error_of_ours(
+    any_server: tuple[AnyAnswer, ScriptedServer], data: bytes
+) -> None:
+    """If this failed, a call could end in an exception that no caller expects."""
+    box, server = any_server
+    box.data = data
+    transport = HttpTransport()
+    try:
+        response = send(transport, server.url)
+    except (SignOutConnectionError, SignOutTimeoutError):
+        pass
+    else:
+        assert data.startswith(b"HTTP/1.")
+        assert 200 <= response.status <= 999
+    finally:
+        transport.close()
+
+
+# The pool
+
+
+def test_connections_are_kept_and_the_last_one_is_used_first() -> None:
+    """If this failed, each call would pay for a handshake, or connections would go stale in turn."""
+    both = threading.Barrier(2)
+    transport = HttpTransport()
+    with ScriptedServer([reads(), calls(lambda: both.wait(PATIENCE)), sends(OK), serves()]) as server:
+        with ThreadPoolExecutor(2) as threads:
+            assert [r.status for r in threads.map(send, [transport] * 2, [server.url] * 2)] == [200, 200]
+        for _ in range(3):
+            send(transport, server.url)
+        transport.close()
+    assert sorted(len(peer.requests) for peer in server.peers) == [1, 4]
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3])
+def test_no_more_connections_are_kept_than_were_asked_for(kept: int) -> None:
+    """If this failed, a burst of calls would hold its sockets for ever."""
+    burst = 5
+    all_of_them = threading.Barrier(burst)
+    transport = HttpTransport(max_pool_connections=kept)
+    with ScriptedServer([reads(), calls(lambda: all_of_them.wait(PATIENCE)), sends(OK), serves()]) as server:
+        with ThreadPoolExecutor(burst) as threads:
+            list(threads.map(send, [transport] * burst, [server.url] * burst))
+        for _ in range(burst - kept):
+            server.wait_until_finished()
+        assert len(client_sockets(server)) == kept
+        transport.close()
+
+
+def test_a_connection_that_the_server_has_closed_is_not_used_again(transport: HttpTransport) -> None:
+    """If this failed, the first call after a quiet minute would fail."""
+    with ScriptedServer([answers(OK)]) as server:
+        for _ in range(3):
+            assert send(transport, server.url).status == 200
+            server.wait_until_finished()
+        transport.close()
+    assert len(server.peers) == 3
+
+
+def test_a_connection_that_was_reset_while_idle_is_not_used_again(transport: HttpTransport) -> None:
+    """If this failed, a load balancer's reset would fail the next call."""
+    with ScriptedServer([answers(OK), resets()], [serves()]) as server:
+        send(transport, server.url)
+        server.wait_until_finished()
+        assert send(transport, server.url).status == 200
+        transport.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_nobody_asked_for_is_not_taken_for_the_next_answer(transport: HttpTransport, at_once: bool) -> None:
+    """If this failed, one user's sign-out could be read from bytes that were sent before it was asked for."""
+    forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+    read, sent = threading.Event(), threading.Event()
+    late: list[Step] = [answers(OK), waits_for(read), sends(forged), calls(sent.set)]
+    early: list[Step] = [answers(OK + forged), calls(sent.set)]
+    with ScriptedServer([*(early if at_once else late), waits_for_close()], [serves()]) as server:
+        assert send(transport, server.url).body == b"{}"
+        read.set()
+        assert sent.wait(PATIENCE)
+        assert send(transport, server.url).body == b"{}"
+        assert server.closed_by_client.wait(PATIENCE)
+        transport.close()
+    assert len(server.peers) == 2
+
+
+def test_a_redirect_is_not_followed(transport: HttpTransport) -> None:
+    """If this failed, a signed request would be sent to whomever the answer names."""
+    with ScriptedServer([serves()]) as other:
+        data = b"HTTP/1.1 307 \r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % other.url.encode()
+        with ScriptedServer([answers(data)]) as server:
+            response = send(transport, server.url)
+            assert (response.status, response.headers["location"]) == (307, other.url)
+            transport.close()
+    assert not other.peers
+
+
+def test_after_close_calls_open_new_connections(transport: HttpTransport) -> None:
+    """If this failed, a closed client would be of no use, or would keep its sockets."""
+    with ScriptedServer([answers(OK), waits_for_close()]) as server:
+        send(transport, server.url)
+        transport.close()
+        assert server.closed_by_client.wait(PATIENCE)
+        assert send(transport, server.url).status == 200
+        transport.close()
+    assert len(server.peers) == 2
+
+
+def test_closing_with_calls_in_flight_leaves_no_socket_open() -> None:
+    """If this failed, a client that is closed at shutdown would leak what its threads were using."""
+    before = len(os.listdir("/proc/self/fd"))
+    transport = HttpTransport()
+    in_flight, closed = threading.Barrier(5), threading.Event()
+    script = [reads(), calls(lambda: in_flight.wait(PATIENCE)), waits_for(closed), sends(OK), waits_for_close()]
+    with ScriptedServer(script) as server, ThreadPoolExecutor(4) as threads:
+        sent = [threads.submit(send, transport, server.url) for _ in range(4)]
+        in_flight.wait(PATIENCE)
+        transport.close()
+        closed.set()
+        assert [one.result(PATIENCE).status for one in sent] == [200] * 4
+        for _ in sent:
+            server.wait_until_finished()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("in_a_cycle", [False, True])
+def test_a_transport_that_is_dropped_closes_its_connections_in_silence(in_a_cycle: bool) -> None:
+    """If this failed, whoever forgets ``close()`` would leak sockets or see a ResourceWarning."""
+    transport = HttpTransport()
+    with ScriptedServer([answers(OK), waits_for_close()]) as server:
+        send(transport, server.url)
+        if in_a_cycle:
+            transport.__dict__["itself"] = transport
+        del transport
+        gc.collect()
+        assert server.closed_by_client.wait(PATIENCE)
+
+
+def test_one_transport_serves_many_threads(transport: HttpTransport) -> None:
+    """If this failed, one thread would get another one's answer."""
+
+    def work(thread: int, url: str) -> list[bytes]:
+        requests = (make_request(url, b"%d %d" % (thread, call)) for call in range(200))
+        return [transport.send(request, timeout=PATIENCE).body for request in requests]
+
+    with ScriptedServer([echoes()]) as server:
+        with ThreadPoolExecutor(16) as threads:
+            answered = list(threads.map(work, range(16), [server.url] * 16))
+        transport.close()
+    assert answered == [[b"%d %d" % (thread, call) for call in range(200)] for thread in range(16)]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forks_use_connections_of_their_own(transport: HttpTransport) -> None:
+    """If this failed, a parent and its children would read each other's answers."""
+
+    def work(url: str) -> bool:
+        bodies = [b"%d %d" % (os.getpid(), call) for call in range(50)]
+        return [transport.send(make_request(url, body), timeout=PATIENCE).body for body in bodies] == bodies
+
+    with ScriptedServer([echoes()]) as server:
+        assert work(server.url)
+        children = [fork(work, server.url) for _ in range(3)]
+        assert work(server.url)
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0]
+        transport.close()
+    by_peer = [{request.partition(b"\r\n\r\n")[2].split()[0] for request in peer.requests} for peer in server.peers]
+    assert sorted(map(len, by_peer)) == [1, 1, 1, 1]
+    assert {int(pid) for pids in by_peer for pid in pids} == {os.getpid(), *children}
+
+
+def fork(work: Any, url: str) -> int:
+    """Does the work in a child, which exits with 0 if it went well."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        status = 0 if work(url) else 2
+    finally:
+        os._exit(status)
+
+
+@pytest.mark.parametrize("where", ["the handshake", "the response"])
+def test_an_interrupt_closes_the_connection(where: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, Ctrl-C would leave a connection behind whose answer the next call would read."""
+    main = threading.get_ident()
+    transport = HttpTransport(verify=False)
+    handler = signal.signal(signal.SIGUSR1, interrupt)
+    script: Script = [calls(lambda: signal.pthread_kill(main, signal.SIGUSR1)), waits_for_close()]
+    try:
+        with ScriptedServer([reads(), *script] if where == "the response" else script) as server:
+            url = server.url if where == "the response" else server.url.replace("http:", "https:")
+            with pytest.raises(Interruption) as caught:
+                send(transport, url)
+            assert server.closed_by_client.wait(PATIENCE)
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+        transport.close()
+    assert caught.type is Interruption  # and its traceback has kept the frames alive until here
+
+
+def test_an_interrupt_while_connecting_closes_the_socket() -> None:
+    """If this failed, Ctrl-C while a host does not answer would leave a socket behind."""
+    before = len(os.listdir("/proc/self/fd"))
+    handler = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with unanswering_server() as url:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(Interruption) as caught:
+                send(HttpTransport(), url)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert caught.type is Interruption
+
+
+def interrupt(*_: object) -> None:
+    """A signal's handler."""
+    raise Interruption
+
+
+# Not connected, and too late
+
+
+def unused_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        (f"http://127.0.0.1:{unused_port()}/", "refused"),
+        ("http://nowhere.invalid/", "could not connect to nowhere.invalid:80"),
+        (f"http://{'a' * 64}.invalid/", "could not connect to a+.invalid:80"),
+        ("https://nowhere.invalid/", "could not connect to nowhere.invalid:443"),
+    ],
+)
+def test_a_server_that_can_not_be_reached_is_named(transport: HttpTransport, url: str, text: str) -> None:
+    """If this failed, an on-call engineer would not know which host to look at."""
+    with pytest.raises(SignOutConnectionError, match=text) as caught:
+        send(transport, url)
+    assert_no_secrets(caught.value)
+
+
+@pytest.mark.parametrize("script", [[reads(), resets()], [reads(), sends(HEAD), resets()], [resets()]])
+def test_a_reset_is_a_connection_error(transport: HttpTransport, script: list[Step]) -> None:
+    """If this failed, a reset would surface as an exception that callers don't catch."""
+    with ScriptedServer(script) as server, pytest.raises(SignOutConnectionError):
+        send(transport, server.url)
+
+
+def test_ipv6_addresses_work(transport: HttpTransport) -> None:
+    """If this failed, an endpoint such as http://[::1]:8000 could not be used."""
+    with ScriptedServer([serves()], host="::1") as server:
+        assert send(transport, f"http://[::1]:{server.port}/").status == 200
+        transport.close()
+    with pytest.raises(SignOutConnectionError, match=r"\[::1\]:"):
+        send(transport, f"http://[::1]:{server.port}/")
+
+
+def test_no_socket_to_be_had_is_a_connection_error(transport: HttpTransport) -> None:
+    """If this failed, a process with too many files open, or without IPv6, would see what no caller expects."""
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    url = f"http://127.0.0.1:{unused_port()}/"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, allowed[1]))
+    try:
+        with pytest.raises(SignOutConnectionError, match="Too many open files"):
+            send(transport, url)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
+
+
+def test_every_address_of_a_name_is_tried(transport: HttpTransport) -> None:
+    """If this failed, a server that listens on IPv4 alone could not be reached by a name that has IPv6 too."""
+    with ScriptedServer([serves()]) as server:
+        assert send(transport, f"http://localhost:{server.port}/").status == 200
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "timeout"), [({"connect_timeout": 0.2}, None), ({"connect_timeout": None}, 0.2), ({}, 0.2)]
+)
+def test_connecting_ends_at_the_deadline(limits: dict[str, float | None], timeout: float | None) -> None:
+    """If this failed, a call to a host that drops packets would hang."""
+    transport = HttpTransport(**limits)  # type: ignore[arg-type]
+    with unanswering_server() as url, pytest.raises(SignOutTimeoutError, match="could not connect"):
+        send(transport, url, timeout=timeout)
+
+
+@contextmanager
+def unanswering_server() -> Iterator[str]:
+    """The URL of a server that lets nobody in."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        for _ in range(3):  # who fill its queue
+            stack.enter_context(connecting(port))
+        yield f"http://127.0.0.1:{port}/"
+
+
+def connecting(port: int) -> socket.socket:
+    """A socket that is about to connect."""
+    sock = socket.socket()
+    sock.setblocking(False)
+    sock.connect_ex(("127.0.0.1", port))
+    return sock
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0])
+@pytest.mark.parametrize("is_warm", [True, False])
+def test_no_time_left_is_a_timeout(transport: HttpTransport, timeout: float, is_warm: bool) -> None:
+    """If this failed, a call whose time had run out would block for ever, or fail in an untyped way."""
+    with ScriptedServer([serves()]) as server:
+        if is_warm:
+            send(transport, server.url)
+        with pytest.raises(SignOutTimeoutError):
+            send(transport, server.url, timeout=timeout)
+        transport.close()
+    assert len(server.requests) == is_warm
+
+
+SLOW: dict[str, list[Step]] = {
+    "silence": [reads(), waits_for_close()],
+    "never read": [waits_for_close()],
+    "status line": [reads(), drips(b"HTTP/1.1 200 ")],
+    "headers": [reads(), drips(HEAD + b"X-A: ")],
+    "many headers": [reads(), drips(HEAD, b"A: b\r\n")],
+    "100 again and again": [reads(), drips(b"", b"HTTP/1.1 100 \r\n\r\n")],
+    "body": [reads(), drips(HEAD + b"Content-Length: 9999\r\n\r\n")],
+    "body until it closes": [reads(), drips(HEAD + b"\r\n")],
+    "chunk size": [reads(), drips(chunked(end=b""), b"0")],
+    "chunk": [reads(), drips(chunked(end=b"ff\r\n"))],
+    "chunks": [reads(), drips(chunked(end=b""), b"1\r\nx\r\n")],
+    "trailers": [reads(), drips(chunked(end=b"0\r\nX-A: "))],
+}
+
+
+@pytest.mark.parametrize("script", [pytest.param(script, id=name) for name, script in SLOW.items()])
+@pytest.mark.parametrize(("read_timeout", "timeout"), [(0.15, PATIENCE), (None, 0.15)])
+def test_a_slow_answer_is_cut_off_at_the_deadline(
+    script: list[Step], read_timeout: float | None, timeout: float | None
+) -> None:
+    """If this failed, a server that sends a byte now and then could hold a call for hours."""
+    transport = HttpTransport(read_timeout=read_timeout)
+    with ScriptedServer(script) as server, pytest.raises(SignOutTimeoutError, match="no complete response"):
+        send(transport, server.url, timeout=timeout)
+    assert not client_sockets(server)
+
+
+@pytest.mark.parametrize(
+    ("start", "endless", "length"),
+    [
+        (HEAD + b"\r\n", b"x" * 65536, MAX_BODY + 1),
+        (HEAD + b"Content-Length: 999999999999\r\n\r\n", b"x" * 65536, MAX_BODY + 1),
+        (chunked(end=b""), b"ffff\r\n" + b"x" * 65535 + b"\r\n", MAX_BODY + 1),
+        (HEAD, b"X-A: b\r\n" * 99, None),
+        (b"", b"HTTP/1.1 100 \r\n\r\n" * 99, None),
+        (chunked(end=b"0\r\n"), b"X-A: b\r\n" * 99, None),
+        (chunked(end=b""), b"1\r\nx\r\n" * 99, None),
+    ],
+)
+def test_an_endless_answer_is_read_no_further_than_it_must_be(
+    transport: HttpTransport, start: bytes, endless: bytes, length: int | None
+) -> None:
+    """If this failed, a server could fill the memory of whoever calls it."""
+    with ScriptedServer([reads(), floods(start, endless)]) as server:
+        if length is None:
+            with pytest.raises(SignOutConnectionError, match="too long"):
+                send(transport, server.url)
+        else:
+            assert len(send(transport, server.url).body) == length
+        assert not client_sockets(server)
+
+
+def assert_no_secrets(error: BaseException) -> None:
+    """Neither the error nor what it was caused by shows anything of the request."""
+    shown: BaseException | None = error
+    while shown is not None:
+        assert not any(secret in f"{shown} {shown!r}" for secret in SECRETS)
+        shown = shown.__cause__ if shown.__suppress_context__ else shown.__context__

@@ -1,0 +1,469 @@
+"""Proxies: which one, what it is told, and whom a call then talks to. botocore is the oracle for which."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from cognito_signout import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
+from cognito_signout.transports import HttpTransport
+from cognito_signout.transports._proxies import proxy_for
+
+from .scripted import (
+    OK,
+    PATIENCE,
+    ScriptedServer,
+    answers,
+    drips,
+    echoes,
+    reads,
+    relays_to,
+    serves,
+    waits_for_close,
+)
+from .test_http import assert_no_secrets, client_sockets, make_request, send
+from .test_tls import context_with, demanding
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .scripted import Step
+
+ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+USER = "agent:p%40ss%2Fw%C3%B6rd"
+AUTHORIZATION = b"Proxy-Authorization: Basic " + base64.b64encode("agent:p@ss/wörd".encode())
+AWS = "cognito-idp.us-east-1.amazonaws.com"
+
+
+def tunnels_to(server: ScriptedServer, answer: bytes = ESTABLISHED) -> list[Step]:
+    """A proxy's script: it answers CONNECT and leads to the server, whatever host it was asked for."""
+    return [answers(answer), relays_to(server.port)]
+
+
+def proxies_to(proxy: ScriptedServer, scheme: str = "http", user: str = "") -> dict[str, str]:
+    """The proxy as the one for everything."""
+    url = f"{scheme}://{user}{'@' if user else ''}localhost:{proxy.port}"
+    return {"http": url, "https": url}
+
+
+# Which proxy
+
+ENVIRONMENTS: list[dict[str, str]] = [
+    {},
+    {"HTTPS_PROXY": "http://proxy:3128"},
+    {"https_proxy": "http://proxy:3128"},
+    {"HTTPS_PROXY": "http://upper:3128", "https_proxy": "http://lower:3128"},
+    {"HTTPS_PROXY": "http://upper:3128", "https_proxy": ""},
+    {"HTTP_PROXY": "http://proxy:3128"},
+    {"http_proxy": "http://proxy:3128"},
+    {"HTTP_PROXY": "http://proxy:3128", "REQUEST_METHOD": "GET"},
+    {"ALL_PROXY": "http://proxy:3128"},
+    {"HTTPS_PROXY": ""},
+    {"NO_PROXY": "*"},
+    *(
+        {"HTTPS_PROXY": "http://proxy:3128", "HTTP_PROXY": "http://plain:3128", name: value}
+        for name in ("NO_PROXY", "no_proxy")
+        for value in (
+            "*", "", AWS, f"{AWS}:443", "amazonaws.com", ".amazonaws.com", "*.amazonaws.com", "com,  AMAZONAWS.com",
+            "aws.com", "other.example", "127.0.0.1", "127.0.0.1:8000", "127.0.0.1:8001", "127.0.0.0/8", "localhost",
+            "::1", "[::1]", "[::1]:8000",
+        )
+    ),
+]  # fmt: skip
+
+
+URLS = [f"https://{AWS}", f"https://{AWS}:443", "http://127.0.0.1:8000", "http://localhost", "http://[::1]:8000"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
+def test_the_environment_is_read_as_botocore_reads_it(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, calls would go through a proxy that they should avoid, or the other way round."""
+    from botocore.httpsession import ProxyConfiguration
+    from botocore.utils import get_environ_proxies
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    theirs = {url: ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url) for url in URLS}
+    ours = {url: proxy_for(url.split("://")[0], url.split("://")[1], None) for url in URLS}
+    assert {url: proxy and f"{proxy.scheme}://{proxy.host}:{proxy.port}" for url, proxy in ours.items()} == theirs
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://proxy:3128", ("http", "proxy", 3128)),
+        ("https://proxy:3128", ("https", "proxy", 3128)),
+        ("http://proxy", ("http", "proxy", 80)),
+        ("https://proxy/", ("https", "proxy", 443)),
+        ("proxy:3128", ("http", "proxy", 3128)),
+        ("//proxy:3128", ("http", "proxy", 3128)),
+        ("127.0.0.1:3128", ("http", "127.0.0.1", 3128)),
+        ("user:secret@proxy:3128", ("http", "proxy", 3128)),
+        ("http://[::1]:3128", ("http", "::1", 3128)),
+    ],
+)
+def test_a_proxy_may_be_named_in_every_way_that_botocore_takes(url: str, expected: tuple[str, str, int]) -> None:
+    """If this failed, a configuration that boto3 works with would not work."""
+    proxy = proxy_for("https", AWS, {"https": url})
+    assert proxy
+    assert (proxy.scheme, proxy.host, proxy.port) == expected
+    assert "secret" not in f"{proxy!r} {proxy}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@proxy:port",
+        "http://user:secret@proxy:99999",
+        "http://user:secret@",
+        "http://user:secret@[::1",
+        "http://user:sec/ret@proxy:3128",
+        "http://user:1234/secret@proxy:3128",
+        "http://user:1234?secret@proxy:3128",
+        "http://user:1234#secret@proxy:3128",
+        "socks5://user:secret@proxy:1080",
+        "http://",
+        "http:proxy:3128",
+        ":3128",
+    ],
+)
+def test_a_malformed_proxy_url_is_a_configuration_error(url: str) -> None:
+    """If this failed, a typing error would be tried again and again, or show the password."""
+    with pytest.raises(ConfigurationError, match="the proxy's URL") as caught:
+        send(HttpTransport(proxies={"https": url}), f"https://{AWS}/")
+    error = caught.value
+    assert not any(part in f"{error} {error!r}" for part in ("secret", "sec/ret", "1234"))
+    assert error.__suppress_context__ or error.__context__ is None
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+def test_no_proxies_means_none_whatever_the_environment_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, a proxy could not be switched off."""
+    with ScriptedServer([serves()]) as proxy, ScriptedServer([serves()]) as server:
+        monkeypatch.setenv(name, proxy.url)
+        transport = HttpTransport(proxies={})
+        send(transport, server.url)
+        transport.close()
+    assert not proxy.peers
+    assert len(server.requests) == 1
+
+
+# What it is told
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+@pytest.mark.parametrize("user", ["", USER, "user", "user:"])
+def test_a_plain_endpoint_is_asked_for_by_its_whole_url(
+    user: str, by_environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, a proxy would not know where to send a plain request."""
+    url = "http://service.example:8000/path?a=b"
+    with ScriptedServer([serves()]) as proxy:
+        proxies = proxies_to(proxy, user=user)
+        if by_environment:
+            monkeypatch.setenv("HTTP_PROXY", proxies["http"])
+        transport = HttpTransport(proxies=None if by_environment else proxies)
+        for _ in range(2):
+            send(transport, url)
+        transport.close()
+    assert len(proxy.peers) == 1
+    for request in proxy.requests:
+        assert request.startswith(b"POST http://service.example:8000/path?a=b HTTP/1.1\r\nHost: service.example\r\n")
+        assert (AUTHORIZATION + b"\r\n" in request) is (user == USER)
+        assert (b"Proxy-Authorization" in request) is (user == USER)
+
+
+@pytest.mark.parametrize("by_environment", [True, False])
+@pytest.mark.parametrize("user", ["", USER])
+def test_a_tls_endpoint_is_reached_through_a_tunnel(
+    user: str, by_environment: bool, bundle: str, server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, no call could leave a network that has a proxy; or the proxy would read it."""
+    with ScriptedServer([serves()], context=server_context) as server, ScriptedServer(tunnels_to(server)) as proxy:
+        proxies = proxies_to(proxy, user=user)
+        if by_environment:
+            monkeypatch.setenv("HTTPS_PROXY", proxies["https"])
+        transport = HttpTransport(verify=bundle, proxies=None if by_environment else proxies)
+        for _ in range(2):
+            assert send(transport, server.url).body == b"{}"
+        transport.close()
+    host = b"localhost:%d" % server.port
+    credentials = AUTHORIZATION + b"\r\n" if user else b""
+    assert proxy.requests == [b"CONNECT " + host + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + credentials + b"\r\n"]
+    assert len(server.requests) == 2
+    assert not any(b"Proxy-Authorization" in request for request in server.requests)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.1 204 \r\n\r\n", b"HTTP/1.1 100 \r\n\r\n" + OK[:-2]]
+)
+def test_any_2xx_opens_a_tunnel(answer: bytes, bundle: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, a proxy that words its answer in another way could not be used."""
+    with (
+        ScriptedServer([serves()], context=server_context) as server,
+        ScriptedServer(tunnels_to(server, answer)) as proxy,
+    ):
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy))
+        assert send(transport, server.url).status == 200
+        transport.close()
+
+
+REFUSALS = {
+    "407": (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "407"),
+    "502": (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\nno way", "502"),
+    "302": (b"HTTP/1.1 302 Found\r\nLocation: http://login.example/\r\n\r\n", "302"),
+    "garbage": (b"\xff" * 99 + b"\n", "HTTP"),
+    "nothing": (b"", "closed"),
+    "half an answer": (b"HTTP/1.1 200 OK\r\n", "closed"),
+    "endless headers": (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20000, "too long"),
+}
+
+
+@pytest.mark.parametrize(("answer", "text"), REFUSALS.values(), ids=REFUSALS)
+def test_a_proxy_that_refuses_is_named(answer: bytes, text: str) -> None:
+    """If this failed, an on-call engineer would suspect AWS, or the log would show the proxy's password."""
+    with ScriptedServer([answers(answer)]) as proxy:
+        transport = HttpTransport(proxies=proxies_to(proxy, user=USER))
+        with pytest.raises(SignOutConnectionError, match=f"{AWS}:443 through the proxy localhost:.*{text}") as caught:
+            send(transport, f"https://{AWS}/")
+        assert not client_sockets(proxy)
+    assert_no_secrets(caught.value)
+    assert not any(part in f"{caught.value} {caught.value!r}" for part in ("p%40ss", "p@ss", "agent"))
+
+
+def test_a_proxy_that_is_not_there_is_named() -> None:
+    """If this failed, an on-call engineer would suspect AWS."""
+    with ScriptedServer([serves()]) as proxy:
+        pass
+    with pytest.raises(SignOutConnectionError, match=f"could not connect to localhost:{proxy.port}.*refused"):
+        send(HttpTransport(proxies=proxies_to(proxy)), f"https://{AWS}/")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [[reads(), drips(b"HTTP/1.1 200 ")], [reads(), drips(b"HTTP/1.1 200 \r\nA: ")], [reads(), waits_for_close()]],
+)
+@pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
+def test_a_proxy_that_takes_its_time_is_cut_off_at_the_deadline(
+    script: list[Step], connect_timeout: float | None, timeout: float | None
+) -> None:
+    """If this failed, a proxy that hangs would hold every call for hours."""
+    with ScriptedServer(script) as proxy:
+        transport = HttpTransport(proxies=proxies_to(proxy), connect_timeout=connect_timeout)
+        with pytest.raises(SignOutTimeoutError, match="through the proxy"):
+            send(transport, f"https://{AWS}/", timeout=timeout)
+        assert not client_sockets(proxy)
+
+
+def test_the_certificate_behind_a_tunnel_is_verified(authority: trustme.CA, bundle: str) -> None:
+    """If this failed, a proxy could put itself in the service's place."""
+    with (
+        ScriptedServer([serves()], context=context_with(authority.issue_cert("other.example"))) as server,
+        ScriptedServer(tunnels_to(server)) as proxy,
+    ):
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy))
+        with pytest.raises(SignOutConnectionError, match=r"(?i)hostname mismatch"):
+            send(transport, server.url)
+    assert not server.requests
+
+
+# A proxy that speaks TLS itself
+
+
+def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(bundle: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, https:// proxies could not be used, or long messages would be cut in them."""
+    body = b"x" * 200_000
+    with (
+        ScriptedServer([echoes()], context=server_context) as server,
+        ScriptedServer(tunnels_to(server), context=server_context) as proxy,
+    ):
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy, "https", USER))
+        for _ in range(3):
+            assert transport.send(make_request(server.url, body), timeout=PATIENCE).body == body
+        transport.close()
+    assert len(proxy.peers) == len(server.peers) == 1
+    assert AUTHORIZATION in proxy.requests[0]
+
+
+def test_a_connection_that_ended_while_idle_is_noticed_in_tls_in_tls(
+    bundle: str, server_context: ssl.SSLContext
+) -> None:
+    """If this failed, the first call after a quiet minute would fail behind such a proxy."""
+    with (
+        ScriptedServer([answers(OK)], context=server_context) as server,
+        ScriptedServer(tunnels_to(server), context=server_context) as proxy,
+    ):
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        for _ in range(3):
+            assert send(transport, server.url).status == 200
+            proxy.wait_until_finished()
+        transport.close()
+    assert len(server.peers) == 3
+
+
+def test_tls_that_ends_in_the_midst_of_tls_is_a_connection_error(bundle: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, an answer that was cut off behind such a proxy could pass for a sign-out."""
+    script: list[Step] = [answers(ESTABLISHED), secures_within(server_context)]
+    with ScriptedServer(script, context=server_context) as proxy:
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        with pytest.raises(SignOutConnectionError, match="no complete response"):
+            send(transport, "https://localhost/")
+
+
+def secures_within(context: ssl.SSLContext) -> Any:
+    """Goes on in TLS within TLS, reads something, and hangs up without a farewell."""
+
+    def step(peer: Any) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_side=True)
+        for operation in (tls.do_handshake, tls.read):
+            while True:
+                try:
+                    operation()
+                    break
+                except ssl.SSLWantReadError:
+                    peer.sock.sendall(outgoing.read())
+                    incoming.write(peer.receive())
+        tls.write(b"HTTP/1.1 200 OK\r\n")
+        peer.sock.sendall(outgoing.read())
+
+    return step
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [answers(ESTABLISHED), drips(b"\x16\x03\x03\x40\x00", b"\x00")],
+        [answers(ESTABLISHED), waits_for_close()],
+        [drips(b"HTTP/1.1 200 ")],
+    ],
+)
+@pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.3, PATIENCE), (None, 0.3)])
+def test_deadlines_hold_in_tls_in_tls(
+    script: list[Step],
+    connect_timeout: float | None,
+    timeout: float | None,
+    bundle: str,
+    server_context: ssl.SSLContext,
+) -> None:
+    """If this failed, whoever is behind such a proxy could hold a call for hours."""
+    with ScriptedServer(script, context=server_context) as proxy:
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy, "https"), connect_timeout=connect_timeout)
+        with pytest.raises(SignOutTimeoutError, match="through the proxy"):
+            send(transport, f"https://{AWS}/", timeout=timeout)
+
+
+def test_an_answer_that_drips_through_tls_in_tls_is_cut_off(bundle: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, read time-outs would not hold behind such a proxy."""
+    with (
+        ScriptedServer([drips(b"HTTP/1.1 200 ")], context=server_context) as server,
+        ScriptedServer(tunnels_to(server), context=server_context) as proxy,
+    ):
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy, "https"), read_timeout=0.3)
+        with pytest.raises(SignOutTimeoutError, match="no complete response"):
+            send(transport, server.url)
+
+
+def test_tls_in_tls_has_time_without_a_bound(bundle: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, no time-outs at all would mean no waiting at all."""
+    with (
+        ScriptedServer([serves()], context=server_context) as server,
+        ScriptedServer(tunnels_to(server), context=server_context) as proxy,
+    ):
+        transport = HttpTransport(
+            verify=bundle, proxies=proxies_to(proxy, "https"), connect_timeout=None, read_timeout=None
+        )
+        assert send(transport, server.url, timeout=None).status == 200
+        transport.close()
+
+
+@pytest.mark.parametrize("trusts_server", [True, False])
+def test_both_certificates_are_verified_in_tls_in_tls(
+    trusts_server: bool, authority: trustme.CA, bundle: str, server_context: ssl.SSLContext
+) -> None:
+    """If this failed, a false proxy, or one that is false to its clients, would go unnoticed."""
+    bad = context_with(authority.issue_cert("other.example"))
+    inner, outer = (server_context, bad) if trusts_server else (bad, server_context)
+    with (
+        ScriptedServer([serves()], context=inner) as server,
+        ScriptedServer(tunnels_to(server), context=outer) as proxy,
+    ):
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        with pytest.raises(SignOutConnectionError, match=r"(?i)hostname mismatch"):
+            send(transport, server.url)
+    assert not server.requests
+    assert len(proxy.requests) == (0 if trusts_server else 1)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_proxy_has_a_bundle_and_a_client_certificate_of_its_own(
+    ends: bool, bundle: str, server_context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """If this failed, ``proxies_config`` would be ignored."""
+    other = trustme.CA()
+    other.cert_pem.write_to_path(str(tmp_path / "proxy.pem"))
+    other.issue_cert("client@proxy.example").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    config = {"proxy_ca_bundle": str(tmp_path / "proxy.pem"), "proxy_client_cert": str(tmp_path / "client.pem")}
+    with (
+        ScriptedServer([serves()], context=server_context) as server,
+        ScriptedServer(tunnels_to(server), context=demanding(other)) as proxy,
+    ):
+        transport = HttpTransport(
+            verify=bundle, proxies=proxies_to(proxy, "https"), proxies_config=config if ends else None
+        )
+        if ends:
+            assert send(transport, server.url).status == 200
+        else:
+            with pytest.raises(SignOutConnectionError):
+                send(transport, server.url)
+        transport.close()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "forwards", "is_asked_for"),
+    [("https", True, b"POST https://localhost:"), ("https", False, b"CONNECT "), ("http", True, b"CONNECT ")],
+)
+def test_a_tls_proxy_may_be_left_to_make_the_call(
+    scheme: str, forwards: bool, is_asked_for: bytes, bundle: str, server_context: ssl.SSLContext
+) -> None:
+    """If this failed, ``proxy_use_forwarding_for_https`` would be ignored, or obeyed in the clear."""
+    with ScriptedServer([serves()], context=server_context) as server:
+        script = [serves()] if (scheme, forwards) == ("https", True) else tunnels_to(server)
+        with ScriptedServer(script, context=server_context if scheme == "https" else None) as proxy:
+            transport = HttpTransport(
+                verify=bundle,
+                proxies=proxies_to(proxy, scheme),
+                proxies_config={"proxy_use_forwarding_for_https": forwards},
+            )
+            for _ in range(2):
+                assert send(transport, server.url).status == 200
+            transport.close()
+    assert proxy.requests[0].startswith(is_asked_for)
+    assert bool(server.peers) is (is_asked_for == b"CONNECT ")
+
+
+def test_a_plain_endpoint_through_a_tls_proxy_is_hidden_from_the_network(
+    bundle: str, server_context: ssl.SSLContext
+) -> None:
+    """If this failed, http:// endpoints could not be reached through such a proxy."""
+    with ScriptedServer([serves()], context=server_context) as proxy:
+        transport = HttpTransport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        assert send(transport, "http://service.example/").status == 200
+        transport.close()
+    assert proxy.requests[0].startswith(b"POST http://service.example/ HTTP/1.1\r\n")
+
+
+def test_a_bundle_of_the_proxy_that_can_not_be_used_is_named(server_context: ssl.SSLContext, tmp_path: Path) -> None:
+    """If this failed, an on-call engineer would look at the wrong file."""
+    path = str(tmp_path / "missing.pem")
+    with ScriptedServer([serves()], context=server_context) as proxy:
+        transport = HttpTransport(proxies=proxies_to(proxy, "https"), proxies_config={"proxy_ca_bundle": path})
+        with pytest.raises(ConfigurationError, match=r"CA bundle .*missing"):
+            send(transport, f"https://{AWS}/")
+        assert not client_sockets(proxy)

@@ -1,0 +1,242 @@
+"""TLS over real sockets: who is trusted, who is not, and whose fault it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from cognito_signout import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
+from cognito_signout.transports import HttpTransport
+from cognito_signout.transports._tls import default_ca_bundle
+
+from .scripted import OK, PATIENCE, ScriptedServer, answers, drips, sends, serves, waits_for_close
+from .test_http import client_sockets, send
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def context_with(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    """TLS as a server speaks it that has this certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def client_cert(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, str]:
+    """The paths of a client's certificate, its key, and of both in one file."""
+    certificate = authority.issue_cert("client@service.example")
+    folder = tmp_path_factory.mktemp("client")
+    certificate.cert_chain_pems[0].write_to_path(str(folder / "certificate.pem"))
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(folder / "both.pem"))
+    return str(folder / "certificate.pem"), str(folder / "key.pem"), str(folder / "both.pem")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_server_that_the_bundle_vouches_for_is_trusted(
+    host: str, bundle: str, server_context: ssl.SSLContext
+) -> None:
+    """If this failed, no private endpoint could be used; and kept connections would not work in TLS."""
+    transport = HttpTransport(verify=bundle)
+    with ScriptedServer([serves()], context=server_context) as server:
+        for _ in range(3):
+            assert send(transport, f"https://{host}:{server.port}/").body == b"{}"
+        transport.close()
+    assert len(server.peers) == 1
+
+
+def test_a_connection_that_ended_while_idle_is_noticed_in_tls(bundle: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, the first call after a quiet minute would fail."""
+    transport = HttpTransport(verify=bundle)
+    with ScriptedServer([answers(OK)], context=server_context) as server:
+        for _ in range(3):
+            assert send(transport, server.url).status == 200
+            server.wait_until_finished()
+        transport.close()
+
+
+def expired(authority: trustme.CA) -> ssl.SSLContext:
+    """A server whose certificate ran out yesterday."""
+    now = dt.datetime.now(dt.timezone.utc)
+    begin, end = now - dt.timedelta(days=9), now - dt.timedelta(days=1)
+    return context_with(authority.issue_cert("localhost", not_before=begin, not_after=end))
+
+
+def old(authority: trustme.CA) -> ssl.SSLContext:
+    """A server that speaks TLS 1.1 at best."""
+    context = context_with(authority.issue_cert("localhost"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    return context
+
+
+def demanding(authority: trustme.CA) -> ssl.SSLContext:
+    """A server that wants to see a client's certificate."""
+    context = context_with(authority.issue_cert("localhost"))
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+UNTRUSTED: dict[str, Any] = {
+    "wrong host": (lambda authority: context_with(authority.issue_cert("other.example")), "(?i)hostname mismatch"),
+    "unknown authority": (lambda _: context_with(trustme.CA().issue_cert("localhost")), "certificate verify failed"),
+    "expired": (expired, "certificate has expired"),
+    "TLS 1.1": (old, "(?i)protocol"),
+    "no client certificate": (demanding, "(?i)certificate required|EOF|reset|broken pipe"),
+}
+
+
+@pytest.mark.parametrize(("make_context", "text"), UNTRUSTED.values(), ids=UNTRUSTED)
+def test_a_server_that_can_not_be_trusted_is_sent_nothing(
+    make_context: Any, text: str, authority: trustme.CA, bundle: str
+) -> None:
+    """If this failed, whoever sits in between would read the session token and the username."""
+    transport = HttpTransport(verify=bundle)
+    with ScriptedServer([serves()], context=make_context(authority)) as server:
+        with pytest.raises(SignOutConnectionError, match=text):
+            send(transport, server.url)
+        assert not client_sockets(server)
+    assert not server.requests
+
+
+def test_a_private_authority_is_not_trusted_by_default(server_context: ssl.SSLContext) -> None:
+    """If this failed, the default bundle would not be what is verified against."""
+    transport = HttpTransport()
+    with (
+        ScriptedServer([serves()], context=server_context) as server,
+        pytest.raises(SignOutConnectionError, match="certificate verify failed"),
+    ):
+        send(transport, server.url)
+
+
+def test_nothing_is_verified_where_that_was_asked_for() -> None:
+    """If this failed, ``verify=False`` would not help against a self-signed development server."""
+    transport = HttpTransport(verify=False)
+    with ScriptedServer([serves()], context=context_with(trustme.CA().issue_cert("other.example"))) as server:
+        assert send(transport, server.url).status == 200
+        transport.close()
+
+
+@pytest.mark.parametrize("in_one_file", [True, False])
+def test_a_client_shows_its_certificate(
+    in_one_file: bool, client_cert: tuple[str, str, str], authority: trustme.CA, bundle: str
+) -> None:
+    """If this failed, ``Config(client_cert=…)`` would be ignored."""
+    transport = HttpTransport(verify=bundle, client_cert=client_cert[2] if in_one_file else client_cert[:2])
+    with ScriptedServer([serves()], context=demanding(authority)) as server:
+        assert send(transport, server.url).status == 200
+        transport.close()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-x\r\n", b""])
+def test_a_server_that_speaks_no_tls_is_a_connection_error(answer: bytes, bundle: str) -> None:
+    """If this failed, https:// to a plain port would fail in an untyped way."""
+    transport = HttpTransport(verify=bundle)
+    with (
+        ScriptedServer([sends(answer)]) as server,
+        pytest.raises(SignOutConnectionError, match="could not connect to localhost"),
+    ):
+        send(transport, f"https://localhost:{server.port}/")
+
+
+def test_plain_http_to_a_tls_port_is_a_connection_error(server_context: ssl.SSLContext) -> None:
+    """If this failed, http:// to a TLS port would fail in an untyped way."""
+    with ScriptedServer([serves()], context=server_context) as server, pytest.raises(SignOutConnectionError):
+        send(HttpTransport(), f"http://localhost:{server.port}/")
+
+
+@pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
+@pytest.mark.parametrize("script", [[drips(b"\x16\x03\x03\x40\x00", b"\x00")], [waits_for_close()]])
+def test_a_slow_handshake_is_cut_off_at_the_deadline(
+    script: Any, connect_timeout: float | None, timeout: float | None
+) -> None:
+    """If this failed, a server that drips its handshake could hold a call for hours."""
+    transport = HttpTransport(verify=False, connect_timeout=connect_timeout)
+    with ScriptedServer(script) as server:
+        with pytest.raises(SignOutTimeoutError, match="could not connect to localhost"):
+            send(transport, f"https://localhost:{server.port}/", timeout=timeout)
+        assert not client_sockets(server)
+
+
+@pytest.mark.parametrize(("read_timeout", "timeout"), [(0.2, None), (None, 0.2)])
+def test_a_slow_answer_is_cut_off_in_tls_too(
+    read_timeout: float | None, timeout: float | None, bundle: str, server_context: ssl.SSLContext
+) -> None:
+    """If this failed, deadlines would hold for plain HTTP alone, which nobody uses."""
+    transport = HttpTransport(verify=bundle, read_timeout=read_timeout)
+    with (
+        ScriptedServer([drips(b"HTTP/1.1 200 ")], context=server_context) as server,
+        pytest.raises(SignOutTimeoutError),
+    ):
+        send(transport, server.url, timeout=timeout)
+
+
+def unusable(name: str, folder: Path) -> str:
+    """The path of a file that holds no certificate."""
+    path = folder / name
+    if name == "folder":
+        path.mkdir()
+    elif name != "missing":
+        path.write_bytes({"empty": b"", "garbage": b"\x00\xff", "no certificate": b"-----BEGIN NOTHING-----\n"}[name])
+    return str(path)
+
+
+@pytest.mark.parametrize("name", ["missing", "folder", "empty", "garbage", "no certificate", "NUL"])
+@pytest.mark.parametrize(
+    "culprit", ["CA bundle", "CA bundle beside a certificate", "client certificate", "client certificate's key"]
+)
+def test_a_file_that_can_not_be_used_is_named(
+    culprit: str, name: str, tmp_path: Path, client_cert: tuple[str, str, str], bundle: str, server_context: Any
+) -> None:
+    """If this failed, an on-call engineer would look at the wrong file."""
+    path = "with a \0" if name == "NUL" else unusable(name, tmp_path)
+    arguments: dict[str, dict[str, Any]] = {
+        "CA bundle": {"verify": path},
+        "CA bundle beside a certificate": {"verify": path, "client_cert": client_cert[2]},
+        "client certificate": {"verify": bundle, "client_cert": path},
+        "client certificate's key": {"verify": bundle, "client_cert": (client_cert[0], path)},
+    }
+    transport = HttpTransport(**arguments[culprit])
+    with ScriptedServer([serves()], context=server_context) as server:
+        with pytest.raises(ConfigurationError) as caught:
+            send(transport, server.url)
+        assert not client_sockets(server)
+    assert " ".join(culprit.removesuffix("'s key").split()[:2]) in caught.value.message
+    assert path in caught.value.message
+
+
+def test_the_key_of_another_certificate_is_refused(client_cert: tuple[str, str, str], tmp_path: Path) -> None:
+    """If this failed, a mix-up of files would show only as a server's refusal."""
+    trustme.CA().issue_cert("client@service.example").private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    transport = HttpTransport(client_cert=(client_cert[0], str(tmp_path / "key.pem")))
+    with (
+        ScriptedServer([serves()]) as server,
+        pytest.raises(ConfigurationError, match=r"client certificate .*key\.pem can't be used"),
+    ):
+        send(transport, f"https://localhost:{server.port}/")
+
+
+def test_the_default_bundle_is_the_one_that_botocore_uses() -> None:
+    """If this failed, we would trust others than a boto3 client in this environment does."""
+    from botocore.httpsession import get_cert_path
+
+    assert default_ca_bundle() == get_cert_path(True)
+
+
+def test_without_certifi_the_default_bundle_is_the_one_that_botocore_ships(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, a minimal installation could verify nobody."""
+    from botocore.httpsession import DEFAULT_CA_BUNDLE
+
+    monkeypatch.setitem(__import__("sys").modules, "certifi", None)
+    assert default_ca_bundle() == DEFAULT_CA_BUNDLE
