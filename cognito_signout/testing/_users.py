@@ -191,13 +191,14 @@ class Directory:
         if grant is None:
             grant = Grant(uuid.uuid4().hex * 4, now + REFRESH_TOKEN_VALIDITY.total_seconds())
             user.grants.append(grant)
-        issued_at, expires_at = int(now), now + validity.total_seconds()
+        issued_at = int(now)  # as in a token, whose times are whole seconds
+        expires_at = issued_at + int(validity.total_seconds())
         claims = {
             "sub": user.sub,
             "iss": f"https://cognito-idp.{pool.id.partition('_')[0]}.amazonaws.com/{pool.id}",
             "origin_jti": grant.refresh_token[:32],
             "iat": issued_at,
-            "exp": int(expires_at),
+            "exp": expires_at,
         }
         tokens = Tokens(
             access_token=self._jwt({**claims, "token_use": "access", "username": user.username}),
