@@ -29,7 +29,7 @@ def before_send(session: Any, request: HttpRequest) -> HttpRequest | HttpRespons
         answers = session.get_component("event_emitter").emit(EVENT, request=prepared)
     except (exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError) as error:
         raise SignOutTimeoutError(str(error)) from error
-    except exceptions.HTTPClientError as error:
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
         raise SignOutConnectionError(str(error)) from error
     for _, answer in answers:
         if answer is not None:

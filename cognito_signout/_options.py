@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field, frozen
 
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
 
 #: The fields of a Config that are honoured, and those that mean nothing for this operation. Any other that is
@@ -40,6 +40,7 @@ HONOURED = frozenset(
 WITHOUT_EFFECT = frozenset(
     {
         "account_id_endpoint_mode",
+        "auth_scheme_preference",
         "disable_request_compression",
         "endpoint_discovery_enabled",
         "inject_host_prefix",
@@ -52,6 +53,43 @@ WITHOUT_EFFECT = frozenset(
         "sigv4a_signing_region_set",
     }
 )
+
+
+def _is_timeout(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or (is_number and 0 < value <= threading.TIMEOUT_MAX)
+
+
+def _is_certificate(value: Any) -> bool:
+    if isinstance(value, tuple):
+        certificate_and_key = cast("Any", value)
+        return len(certificate_and_key) == 2 and all(isinstance(path, str) for path in certificate_and_key)
+    return value is None or isinstance(value, str)
+
+
+def _is_proxies(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return value is None
+    return all(url is None or isinstance(url, str) for url in cast("Mapping[str, Any]", value).values())
+
+
+def _is_proxies_config(value: Any) -> bool:
+    if not isinstance(value, Mapping):
+        return value is None
+    config = cast("Mapping[str, Any]", value)
+    bundle = config.get("proxy_ca_bundle")
+    return (bundle is None or isinstance(bundle, str)) and _is_certificate(config.get("proxy_client_cert"))
+
+
+#: The form of those fields of a Config that botocore takes as they come, and would stumble over at the first call.
+_SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "connect_timeout": (_is_timeout, "a positive number of seconds, or None"),
+    "read_timeout": (_is_timeout, "a positive number of seconds, or None"),
+    "max_pool_connections": (lambda value: isinstance(value, int), "an int"),
+    "client_cert": (_is_certificate, "a path, or a tuple of two: of the certificate and of the key"),
+    "proxies": (_is_proxies, "a dict of proxy URLs by scheme"),
+    "proxies_config": (_is_proxies_config, "a dict, its proxy_ca_bundle a path, its proxy_client_cert one or two"),
+}
 
 
 @frozen(kw_only=True)
@@ -104,6 +142,9 @@ def check_config(config: Any) -> None:
     for name, default in defaults.items():
         if name not in HONOURED and name not in WITHOUT_EFFECT and getattr(config, name) != default:
             raise ConfigurationError(f"config.{name} can't be honoured; leave it out")
+    for name, (is_right, shape) in _SHAPES.items():
+        if not is_right(getattr(config, name, None)):
+            raise ConfigurationError(f"config.{name} must be {shape}")
 
 
 def attempts_of(retries: Mapping[str, Any] | None) -> int | None:

@@ -184,7 +184,7 @@ def trace_header() -> str | None:
         return None
     from urllib.parse import quote
 
-    return quote(trace_id, safe="-=;:+&[]{}\"',")
+    return quote(trace_id, safe="-=;:+&[]{}\"',", errors="surrogateescape")
 
 
 def _new_session(profile_name: str | None) -> Any:
@@ -283,7 +283,7 @@ def _overruled(
     return region, url
 
 
-def _max_attempts(session: Any, retries: Any) -> int:
+def _max_attempts(session: Any, retries: Mapping[str, Any] | None) -> int:
     mode = (retries or {}).get("mode") or _variable(session, "retry_mode")
     if mode is not None and mode not in RETRY_MODES:
         raise ConfigurationError(f"the configured retry_mode must be one of {', '.join(RETRY_MODES)}")
@@ -320,9 +320,12 @@ def _connect_timeout_of_mode(session: Any, config: Any, region: str) -> float | 
 
 
 def _verify(session: Any, verify: bool | str | None) -> bool | str:
-    chosen: bool | str = _first(verify, _variable(session, "ca_bundle"), os.environ.get("REQUESTS_CA_BUNDLE"), True)
-    if isinstance(chosen, str) and not chosen.strip():
+    chosen = _first(verify, _variable(session, "ca_bundle"), os.environ.get("REQUESTS_CA_BUNDLE"), True)
+    if isinstance(chosen, bool):
+        return chosen
+    path = os.fsdecode(chosen)  # a Path will do
+    if not path.strip():
         raise ConfigurationError(
             "the CA bundle (verify, AWS_CA_BUNDLE, ca_bundle, REQUESTS_CA_BUNDLE) must not be empty"
         )
-    return chosen
+    return path
