@@ -8,6 +8,7 @@ byte for byte. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-c
 from __future__ import annotations
 
 import hmac
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -48,8 +49,9 @@ def authorization(
     )
 
 
+@lru_cache(maxsize=16)
 def signing_key(secret_key: str, date: str, region: str) -> bytes:
-    """The key for one day, region and service, derived from the secret."""
+    """The key for one day, region and service, derived from the secret; kept, because deriving it takes longest."""
     key = f"AWS4{secret_key}".encode()
     for part in (date, region, SERVICE, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

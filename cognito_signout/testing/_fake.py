@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from .._botocore import BotocoreConfig, FrozenCredentialsSource, StaticCredentials
     from ..client import SignOutClient
     from ..transports import HttpRequest, HttpResponse
-    from ._users import User
 
 #: What may happen to a request on its way, and whether the service has done what it asked for by then.
 TRANSPORT_FAULTS = {"refused": False, "reset": False, "timeout": False, "truncated": True, "garbage": False}
@@ -129,7 +128,6 @@ class FakeCognito:
         self._throttle: _Throttle | None = None
         self._faults: deque[str] = deque()
         self._requests: list[RecordedRequest] = []
-        self._signed_out: list[User] = []
         self._runtimes: WeakKeyDictionary[SignOutClient, FakeRuntime] = WeakKeyDictionary()
 
     # -- what there is
@@ -280,7 +278,7 @@ class FakeCognito:
         with self._lock:
             pool = self._directory.pools.get(user_pool_id)
             user = pool.users.get(username) if pool is not None else None
-            count = sum(1 for signed_out in self._signed_out if signed_out is user)
+            count = user.times_signed_out if user is not None else 0
         if user is None or (count == 0 if times is None else count != times):
             expected = "signed out" if times is None else f"signed out {times} time{'s' * (times != 1)}"
             found = "the fake has no such user" if user is None else f"was signed out {count} time{'s' * (count != 1)}"
@@ -363,11 +361,7 @@ class FakeCognito:
         is_sign_out = operation_of(request) == "AdminUserGlobalSignOut"
         if is_sign_out and self._throttle is not None and not self._throttle.admits(self._clock.now()):
             raise ServiceRefusal("TooManyRequestsException", _MESSAGES["TooManyRequestsException"])
-        body = self._service.serve(request)
-        if is_sign_out:
-            arguments = arguments_of(request)
-            self._signed_out.append(self._directory.pools[arguments["UserPoolId"]].users[arguments["Username"]])
-        return body
+        return self._service.serve(request)
 
     def _record(self, request: HttpRequest, code: str | None) -> None:
         arguments = arguments_of(request)

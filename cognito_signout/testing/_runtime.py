@@ -48,6 +48,7 @@ class FakeRuntime(Runtime):
         self._max_attempts = attempts_of(getattr(options.config, "retries", None)) or DEFAULT_MAX_ATTEMPTS
         self._provider = CredentialsProvider(lambda _: keys, tried=str)
         self._exchange = exchange
+        self._settings: dict[str, Settings] = {}
 
     def now(self) -> float:
         """The fake's time."""
@@ -70,13 +71,14 @@ class FakeRuntime(Runtime):
 
     def settings(self, user_pool_id: str) -> Settings:
         """The endpoint that the service would have in the pool's region."""
-        region = check_region(self._region_name or user_pool_id.partition("_")[0])
-        host = f"cognito-idp.{region}.amazonaws.com"
-        return Settings(
-            endpoint=Endpoint(f"https://{host}/", host, "/", region),
-            max_attempts=self._max_attempts,
-            user_agent=user_agent(),
-        )
+        region = self._region_name or user_pool_id.partition("_")[0]
+        if region not in self._settings:
+            host = f"cognito-idp.{check_region(region)}.amazonaws.com"
+            endpoint = Endpoint(f"https://{host}/", host, "/", region)
+            self._settings[region] = Settings(
+                endpoint=endpoint, max_attempts=self._max_attempts, user_agent=user_agent()
+            )
+        return self._settings[region]
 
     def credentials(self, refused: Credentials | None) -> Credentials:
         """The fake's own, or those that the client was given."""

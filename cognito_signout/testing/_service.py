@@ -40,7 +40,7 @@ _AUTHORIZATION = re.compile(
 )
 #: Without a signature over these, a request could be altered or sent elsewhere.
 _MUST_BE_SIGNED = ("host", "x-amz-date", "x-amz-target")
-_AMZ_DATE = "%Y%m%dT%H%M%SZ"
+_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _STATUS = {
     "InternalErrorException": 500,
     "InternalFailure": 500,
@@ -141,7 +141,8 @@ class Service:
             raise ServiceRefusal("MissingAuthenticationTokenException", "Missing Authentication Token")
         match = _AUTHORIZATION.fullmatch(header)
         amz_date = request.headers.get("x-amz-date", "")
-        if match is None or not re.fullmatch(r"\d{8}T\d{6}Z", amz_date):
+        signed_at = _parse_date(amz_date)
+        if match is None or signed_at is None:
             raise ServiceRefusal(
                 "IncompleteSignatureException",
                 "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' "
@@ -152,7 +153,7 @@ class Service:
             raise ServiceRefusal(
                 "UnrecognizedClientException", "The security token included in the request is invalid."
             )
-        self._check_date(amz_date)
+        self._check_date(signed_at)
         if match["service"] != SERVICE:
             raise ServiceRefusal(
                 "InvalidSignatureException", f"Credential should be scoped to correct service: '{SERVICE}'."
@@ -185,27 +186,19 @@ class Service:
         )
         return header.rpartition("=")[2]
 
-    def _check_date(self, amz_date: str) -> None:
+    def _check_date(self, signed_at: datetime) -> None:
         now = datetime.fromtimestamp(int(self._directory.clock.now()), timezone.utc)
-        try:
-            signed_at = datetime.strptime(amz_date, _AMZ_DATE).replace(tzinfo=timezone.utc)
-        except ValueError:
-            raise ServiceRefusal(
-                "IncompleteSignatureException", f"Date must be in ISO-8601 'basic format'. Got '{amz_date}'."
-            ) from None
-        text = now.strftime(_AMZ_DATE)
-        if signed_at < now - MAX_CLOCK_OFFSET:
-            limit = (now - MAX_CLOCK_OFFSET).strftime(_AMZ_DATE)
-            raise ServiceRefusal(
-                "InvalidSignatureException",
-                f"Signature expired: {amz_date} is now earlier than {limit} ({text} - 5 min.)",
+        earliest, latest = now - MAX_CLOCK_OFFSET, now + MAX_CLOCK_OFFSET
+        if signed_at < earliest:
+            limit = f"{_text(earliest)} ({_text(now)} - 5 min.)"
+            complaint = f"expired: {_text(signed_at)} is now earlier than {limit}"
+        elif signed_at > latest:
+            complaint = (
+                f"not yet current: {_text(signed_at)} is still later than {_text(latest)} ({_text(now)} + 5 min.)"
             )
-        if signed_at > now + MAX_CLOCK_OFFSET:
-            limit = (now + MAX_CLOCK_OFFSET).strftime(_AMZ_DATE)
-            raise ServiceRefusal(
-                "InvalidSignatureException",
-                f"Signature not yet current: {amz_date} is still later than {limit} ({text} + 5 min.)",
-            )
+        else:
+            return
+        raise ServiceRefusal("InvalidSignatureException", f"Signature {complaint}")
 
     def _sign_out(self, arguments: dict[str, Any]) -> Mapping[str, Any]:
         user_pool_id, username = _check(arguments)
@@ -248,6 +241,21 @@ class Service:
             raise ServiceRefusal("NotAuthorizedException", "Access Token has been revoked")
         user = issue.user
         return {"Username": user.username, "UserAttributes": [{"Name": "sub", "Value": user.sub}]}
+
+
+def _parse_date(amz_date: str) -> datetime | None:
+    match = _DATE.fullmatch(amz_date)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = map(int, match.groups())
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y%m%dT%H%M%SZ")
 
 
 def _document(request: HttpRequest) -> dict[str, Any]:

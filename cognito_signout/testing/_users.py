@@ -53,9 +53,11 @@ class User:
     username: str
     sub: str = field(factory=lambda: str(uuid.uuid4()))
     grants: list[Grant] = field(factory=list[Grant])
+    times_signed_out: int = 0
 
     def sign_out(self) -> None:
         """Revokes every refresh token issued to the user so far."""
+        self.times_signed_out += 1
         for grant in self.grants:
             grant.revoked = True
 

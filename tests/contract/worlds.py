@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
@@ -78,7 +80,7 @@ class World:
 
     backend: str
     caller: str
-    pools: tuple[str, str]
+    pools: Sequence[str]
     keys: Keys
     exchange: Callable[[HttpRequest], HttpResponse]
     add_user: Callable[[str, str, Iterable[str]], str]
@@ -152,9 +154,15 @@ def by_ours(client_for: Callable[[Keys], SignOutClient]) -> Callable[[str, str, 
     return sign_out
 
 
+@cache
+def session() -> boto3.Session:
+    """One for all clients, made after moto was imported: reading the service model takes half a second."""
+    return boto3.Session()
+
+
 def boto3_client(keys: Keys, endpoint_url: str | None = None) -> Any:
     """A boto3 client that tries once."""
-    return boto3.client(
+    return session().client(
         "cognito-idp",
         REGION,
         endpoint_url=endpoint_url,
@@ -275,6 +283,19 @@ class MotoSignIn:
         return bool(claims_of(self.tokens["AccessToken"])["exp"] > time.time())
 
 
+class LazyPools(Sequence[str]):
+    """Two pools, each made when it is asked for: moto takes a third of a second for one."""
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = cache(lambda _: make())
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._make(range(2)[index])
+
+
 @contextmanager
 def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
     """moto, in process or behind the server of this URL."""
@@ -298,13 +319,15 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
         client = boto3_client(keys, url)
         stack.callback(client.close)
         apps: dict[str, str] = {}
-        for name in ("one", "two"):
-            pool = client.create_user_pool(PoolName=name, AliasAttributes=["email"])["UserPool"]["Id"]
+
+        def make_pool() -> str:
+            pool = client.create_user_pool(PoolName="pool", AliasAttributes=["email"])["UserPool"]["Id"]
             apps[pool] = client.create_user_pool_client(
                 UserPoolId=pool,
-                ClientName=name,
+                ClientName="app",
                 ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
             )["UserPoolClient"]["ClientId"]
+            return str(pool)
 
         def add_user(pool: str, username: str, aliases: Iterable[str]) -> str:
             attributes = [{"Name": "email", "Value": alias} for alias in aliases]
@@ -325,11 +348,10 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
         def ours(keys: Keys) -> SignOutClient:
             return SignOutClient(endpoint_url=url, credentials=keys)
 
-        first, second = apps
         yield World(
             backend="moto",
             caller=caller,
-            pools=(first, second),
+            pools=LazyPools(make_pool),
             keys=keys,
             exchange=exchange,
             add_user=add_user,
