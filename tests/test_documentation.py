@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import cognito_signout
+from cognito_signout._options import HONOURED, WITHOUT_EFFECT
 from cognito_signout.testing import FakeCognito
 
 if TYPE_CHECKING:
@@ -91,6 +92,14 @@ def test_the_examples_in_docstrings_run() -> None:
             result = runner.run(test)
             assert result.failed == 0, f"{test.name}: see the output"
     assert examples >= MIN_DOCSTRINGS
+
+
+def test_the_page_on_configuration_lists_every_field_of_a_config() -> None:
+    """A field that is honoured in silence, or ignored in silence, would surprise."""
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8").partition("## `Config`")[2]
+    honoured, _, ignored = text.partition("and ignored:")
+    assert all(f"`{name}`" in honoured for name in HONOURED - {"signature_version"})
+    assert all(f"`{name}`" in ignored for name in WITHOUT_EFFECT)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -447,7 +447,8 @@ def test_the_bookkeeping_is_exact_under_threads() -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-3)
     try:
-        for run in range(50):
+        # Under a tracer, such as that of coverage, it would take minutes.
+        for run in range(50 if sys.gettrace() is None else 3):
             exact_bookkeeping(run)
     finally:
         sys.setswitchinterval(interval)
