@@ -8,7 +8,7 @@ a :class:`SignOutError`, complete with the user, the pool and the number of atte
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Generator
 from datetime import timedelta
 from threading import TIMEOUT_MAX
@@ -157,7 +157,7 @@ class _Call:
         self._user_pool_id = user_pool_id
         self._username = username
         self._deadline: float | None = None
-        self._invocation_id = str(uuid.uuid4())
+        self._invocation_id = _random_uuid()
         self._may_correct_clock = True
         self._may_replace_credentials = True
 
@@ -278,6 +278,15 @@ class _Call:
         refused = self._credentials
         self._credentials = yield Authenticate(refused)
         return self._credentials != refused
+
+
+def _random_uuid() -> str:
+    """What ``uuid.uuid4()`` makes, without the module, which looks at the whole platform when it is imported."""
+    octets = bytearray(os.urandom(16))
+    octets[6] = octets[6] & 0x0F | 0x40
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _seconds(timeout: float | timedelta | None) -> float | None:

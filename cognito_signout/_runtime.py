@@ -72,9 +72,7 @@ class Runtime:
         """Sends a request: by the transport that was given, else as botocore's event says, else by ours."""
         if self._given_transport is not None:
             return self._given_transport.send(request, timeout=timeout)
-        from ._events import before_send
-
-        answer = before_send(self._resolver.session, request)
+        answer = self._resolver.before_send(request)
         if isinstance(answer, HttpResponse):
             return answer
         return self._transport(settings).send(answer, timeout=timeout)

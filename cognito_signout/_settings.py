@@ -9,6 +9,7 @@ and import botocore, at the first call and not before; what was resolved is kept
 from __future__ import annotations
 
 import os.path
+import sys
 import threading
 from copy import copy
 from functools import lru_cache
@@ -19,6 +20,8 @@ from attrs import field, frozen
 from ._botocore import load
 from ._credentials import CredentialsProvider
 from ._endpoints import Endpoint, check_region, endpoint_for, is_known_region
+from ._environment import EnvironmentSession, is_enough
+from ._events import before_send
 from ._options import Options, attempts_of, check_config, unwrap_session
 from ._retry import DEFAULT_MAX_ATTEMPTS
 from ._user_agent import user_agent
@@ -26,6 +29,8 @@ from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .transports import HttpRequest, HttpResponse
 
 
 SERVICE_DATA = "cognito-idp"
@@ -80,15 +85,20 @@ class Resolver:
 
     @property
     def session(self) -> Any:
-        """The botocore session: the caller's, or one of ours, made at the first use."""
-        if self._session is None:
+        """The botocore session: the caller's, or one of ours, made at the first use; or what stands in for it, as
+        long as the environment is enough.
+        """
+        session = self._session
+        if session is None or (isinstance(session, EnvironmentSession) and "botocore" in sys.modules):
             with self._lock:
-                if self._session is None:
-                    given = self._options.session
-                    self._session = (
-                        unwrap_session(given) if given is not None else _new_session(self._options.profile_name)
-                    )
+                if self._session is session:
+                    self._session = self._new_session()
         return self._session
+
+    def before_send(self, request: HttpRequest) -> HttpRequest | HttpResponse:
+        """The answer of a handler of botocore's ``before-send`` event, or the request as the handlers left it."""
+        session = self.session
+        return request if isinstance(session, EnvironmentSession) else before_send(session, request)
 
     def settings(self, user_pool_id: str) -> Settings:
         """What was decided for a call to this pool.
@@ -157,6 +167,16 @@ class Resolver:
             ),
         )
 
+    def _new_session(self) -> Any:
+        if self._options.session is not None:
+            return unwrap_session(self._options.session)
+        return EnvironmentSession() if is_enough(self._options) else self._new_botocore_session()
+
+    def _new_botocore_session(self) -> Any:
+        session = load("session").Session(profile=self._options.profile_name)
+        _use_for_sts(session, self._region)
+        return session
+
     def _load_credentials(self, afresh: bool) -> Any:
         if self._options.credentials is not None:
             return self._options.credentials
@@ -164,9 +184,7 @@ class Resolver:
         if not afresh:
             return session.get_credentials()
         if self._options.session is None:  # a new one reads its files anew
-            session = _new_session(self._options.profile_name)
-            _use_for_sts(session, self._region)
-            return session.get_credentials()
+            return self._new_botocore_session().get_credentials()
         current = session.get_credentials()
         if current is not None and current.method == "explicit":  # the chain would find others
             return current
@@ -185,10 +203,6 @@ def trace_header() -> str | None:
     from urllib.parse import quote
 
     return quote(trace_id, safe="-=;:+&[]{}\"',", errors="surrogateescape")
-
-
-def _new_session(profile_name: str | None) -> Any:
-    return load("session").Session(profile=profile_name)
 
 
 def _use_for_sts(session: Any, region: str | None) -> None:
