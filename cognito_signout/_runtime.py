@@ -6,7 +6,7 @@ what a fake puts in its place.
 
 from __future__ import annotations
 
-import random
+import os
 import threading
 import time
 from contextlib import contextmanager
@@ -38,6 +38,7 @@ class Runtime:
         self._resolver = Resolver(options)
         self._given_transport = transport
         self._own_transport: Transport | None = None
+        self._lock = threading.Lock()
 
     def now(self) -> float:
         """The time, in seconds since the epoch."""
@@ -49,7 +50,7 @@ class Runtime:
 
     def random(self) -> float:
         """A random number from 0 up to 1."""
-        return random.random()  # noqa: S311 -- jitter is no secret
+        return int.from_bytes(os.urandom(6), "big") / 2**48  # the random module takes long to import
 
     def sleep(self, seconds: float) -> None:
         """Waits."""
@@ -84,25 +85,31 @@ class Runtime:
 
     def _transport(self, settings: Settings) -> Transport:
         if self._own_transport is None:
-            from .transports import HttpTransport
-
-            self._own_transport = HttpTransport(
-                verify=settings.verify,
-                client_cert=settings.client_cert,
-                connect_timeout=settings.connect_timeout,
-                read_timeout=settings.read_timeout,
-                proxies=settings.proxies,
-                proxies_config=settings.proxies_config,
-                max_pool_connections=settings.max_pool_connections,
-                tcp_keepalive=settings.tcp_keepalive,
-            )
+            with self._lock:
+                if self._own_transport is None:
+                    self._own_transport = _new_transport(settings)
         return self._own_transport
+
+
+def _new_transport(settings: Settings) -> Transport:
+    from .transports import HttpTransport
+
+    return HttpTransport(
+        verify=settings.verify,
+        client_cert=settings.client_cert,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        proxies=settings.proxies,
+        proxies_config=settings.proxies_config,
+        max_pool_connections=settings.max_pool_connections,
+        tcp_keepalive=settings.tcp_keepalive,
+    )
 
 
 #: What gives every client another runtime, call by call, while a fake is active.
 substitute: Callable[[SignOutClient, Options], Runtime] | None = None
 _substitutes: list[Callable[[SignOutClient, Options], Runtime]] = []
-_lock = threading.Lock()
+_lock_of_substitutes = threading.Lock()
 
 
 @contextmanager
@@ -120,6 +127,6 @@ def _change(
     runtime_of: Callable[[SignOutClient, Options], Runtime],
 ) -> None:
     global substitute
-    with _lock:
+    with _lock_of_substitutes:
         change(runtime_of)
         substitute = _substitutes[-1] if _substitutes else None

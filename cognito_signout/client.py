@@ -125,8 +125,9 @@ class SignOutClient:
         self._current = runtimes.Runtime(self._options, self._transport)
 
     def _runtime(self) -> runtimes.Runtime:
-        if runtimes.substitute is not None:
-            return runtimes.substitute(self, self._options)
+        substitute = runtimes.substitute  # once: another thread may take it away
+        if substitute is not None:
+            return substitute(self, self._options)
         if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
             self._start()
         return self._current
