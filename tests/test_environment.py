@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -224,6 +225,7 @@ def test_a_call_does_without_botocore(tmp_path: Path) -> None:
         assert run(CALL, server.endpoint_url, home=tmp_path) == ["[]"]
 
 
+@pytest.mark.skipif(find_spec("moto") is None, reason="needs moto")
 def test_moto_is_heard_whenever_it_is_imported(tmp_path: Path) -> None:
     """A client that has called without botocore must not call AWS while a test believes it mocked."""
     variables = {"HTTPS_PROXY": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}
