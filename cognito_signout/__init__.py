@@ -71,12 +71,16 @@ _HOMES = {
     **dict.fromkeys(("SignOutOutcome", "SignOutResult"), "models"),
 }
 
+_MODULES = ("client", "errors", "models", "testing", "transports")
+
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = import_module(f".{_HOMES.get(name, 'errors')}", __name__)
     value = globals()[name] = getattr(home, name)
     return value

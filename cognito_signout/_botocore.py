@@ -18,12 +18,12 @@ class StaticCredentials(Protocol):
     """AWS credentials as plain values: ``botocore.credentials.Credentials``, its frozen ones, or your own."""
 
     @property
-    def access_key(self) -> str:
+    def access_key(self) -> str | None:
         """The access key id."""
         ...
 
     @property
-    def secret_key(self) -> str:
+    def secret_key(self) -> str | None:
         """The secret access key."""
         ...
 

@@ -85,7 +85,6 @@ def endpoint_for(
 
 
 def _parse(url: str, region: str) -> Endpoint:
-    # The URL is not repeated, nor what urlsplit says of it: it may hold a password.
     complaint = (
         "the endpoint URL must be an http:// or https:// URL with a host name, and a port up to 65535 if it has one, "
         "such as http://localhost:5000"

@@ -137,7 +137,7 @@ def sign_out(
         return (yield from call.run(_seconds(timeout)))
     except SignOutError as error:
         # What transports, settings and credentials raise does not say whom it was about.
-        error.user_pool_id = user_pool_id if isinstance(user_pool_id, str) else None
+        error.user_pool_id = user_pool_id if _protocol.is_user_pool_id(user_pool_id) else None
         error.username = username if isinstance(username, str) else None
         error.attempts = call.attempts
         raise
@@ -157,6 +157,7 @@ class _Call:
         self._user_pool_id = user_pool_id
         self._username = username
         self._deadline: float | None = None
+        self._offset = 0.0  # with which the last request was signed: another call may correct the shared one
         self._invocation_id = _random_uuid()
         self._may_correct_clock = True
         self._may_replace_credentials = True
@@ -227,7 +228,8 @@ class _Call:
     def _request(self, body: bytes) -> HttpRequest:
         settings, credentials = self._settings, self._credentials
         endpoint = settings.endpoint
-        now = self._clock.now() + self._shared.clock_offset
+        self._offset = self._shared.clock_offset
+        now = self._clock.now() + self._offset
         signed = {
             "Content-Type": _protocol.CONTENT_TYPE,
             "Host": endpoint.host,
@@ -264,7 +266,7 @@ class _Call:
         if error.aws_code not in DATE_REFUSED or theirs is None or not self._may_correct_clock:
             return False
         offset = theirs.timestamp() - self._clock.now()
-        if abs(offset - self._shared.clock_offset) <= MIN_CLOCK_OFFSET:
+        if abs(offset - self._offset) <= MIN_CLOCK_OFFSET:
             return False
         self._may_correct_clock = False
         self._shared.clock_offset = offset

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -99,17 +100,19 @@ class Options:
     region_name: str | None = None
     endpoint_url: str | None = None
     profile_name: str | None = None
-    verify: bool | str | None = None
+    verify: bool | str | os.PathLike[str] | None = None
     session: BotocoreSession | None = field(default=None, repr=False)
     credentials: FrozenCredentialsSource | StaticCredentials | None = field(default=None, repr=False)
     config: BotocoreConfig | None = field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        if self.verify is not None and not isinstance(self.verify, (bool, str, os.PathLike)):
+            raise ConfigurationError("verify must be True, False, or the path of a CA bundle")
         if self.session is not None and self.profile_name is not None:
             raise ConfigurationError("give profile_name to the session, or no session: they can't be combined")
         if self.session is not None:
             inner = unwrap_session(self.session)
-            if not hasattr(inner, "get_component"):
+            if not (hasattr(inner, "get_component") and hasattr(inner, "get_credentials")):
                 raise ConfigurationError("session must be a botocore.session.Session or a boto3.Session")
             if inspect.iscoroutinefunction(inner.get_credentials):
                 raise ConfigurationError("session is an async one; give one of botocore's or boto3's own")

@@ -69,6 +69,11 @@ def check_user_pool_id(user_pool_id: str) -> None:
         )
 
 
+def is_user_pool_id(value: object) -> bool:
+    """Whether it could be the id of a user pool, and is no username that stands in its place."""
+    return isinstance(value, str) and USER_POOL_ID.fullmatch(value) is not None
+
+
 def check_username(username: str) -> None:
     """Raises a :class:`ValidationError` for what is no username."""
     if not isinstance(username, str):
@@ -164,7 +169,8 @@ def service_time(response: HttpResponse) -> datetime | None:
 def _is_success(raw: bytes, body: object) -> bool:
     if not raw or body == {}:
         return True
-    return _object(body).get("success") is True
+    document = _object(body)
+    return document.get("success") is True and "error" not in document
 
 
 def _not_an_answer(response: HttpResponse) -> str:

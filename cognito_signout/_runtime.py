@@ -115,18 +115,22 @@ _lock_of_substitutes = threading.Lock()
 @contextmanager
 def substituted(runtime_of: Callable[[SignOutClient, Options], Runtime]) -> Generator[None]:
     """Gives every client in the process another runtime. The innermost wins; the order of leaving does not matter."""
-    _change(_substitutes.append, runtime_of)
+
+    def entry(client: SignOutClient, options: Options) -> Runtime:  # unlike any other, however often one fake is active
+        return runtime_of(client, options)
+
+    _change(_substitutes.append, entry)
     try:
         yield
     finally:
-        _change(_substitutes.remove, runtime_of)
+        _change(_substitutes.remove, entry)
 
 
 def _change(
     change: Callable[[Callable[[SignOutClient, Options], Runtime]], None],
-    runtime_of: Callable[[SignOutClient, Options], Runtime],
+    entry: Callable[[SignOutClient, Options], Runtime],
 ) -> None:
     global substitute
     with _lock_of_substitutes:
-        change(runtime_of)
+        change(entry)
         substitute = _substitutes[-1] if _substitutes else None

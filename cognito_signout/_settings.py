@@ -37,7 +37,7 @@ SERVICE_DATA = "cognito-idp"
 ENDPOINT_URL_VARIABLE = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"
 ENDPOINT_URL_SECTION = "cognito_identity_provider"
 #: In seconds: botocore's, where nothing chooses another.
-DEFAULT_CONNECT_TIMEOUT = 60
+DEFAULT_TIMEOUT = 60
 RETRY_MODES = ("legacy", "standard", "adaptive")
 
 
@@ -61,8 +61,8 @@ class Settings:
 
     endpoint: Endpoint
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
-    connect_timeout: float | None = DEFAULT_CONNECT_TIMEOUT
-    read_timeout: float | None = DEFAULT_CONNECT_TIMEOUT
+    connect_timeout: float | None = DEFAULT_TIMEOUT
+    read_timeout: float | None = DEFAULT_TIMEOUT
     verify: bool | str = True
     client_cert: str | tuple[str, str] | None = None
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
@@ -153,7 +153,7 @@ class Resolver:
             endpoint=endpoint,
             max_attempts=_max_attempts(session, retries),
             connect_timeout=_connect_timeout(session, config, region),
-            read_timeout=getattr(config, "read_timeout", DEFAULT_CONNECT_TIMEOUT),
+            read_timeout=getattr(config, "read_timeout", DEFAULT_TIMEOUT),
             verify=_verify(session, options.verify),
             client_cert=getattr(config, "client_cert", None),
             proxies=getattr(config, "proxies", None),
@@ -186,13 +186,13 @@ class Resolver:
         if self._options.session is None:  # a new one reads its files anew
             return self._new_botocore_session().get_credentials()
         current = session.get_credentials()
-        if current is not None and current.method == "explicit":  # the chain would find others
-            return current
-        return session.get_component("credential_provider").load_credentials()
+        if current is None or current.method not in _methods(session):
+            return current  # somebody put them there: the chain would find other ones, of somebody else
+        found = session.get_component("credential_provider").load_credentials()
+        return found if found is not None and found.method == current.method else current
 
     def _tried(self) -> str:
-        providers = self.session.get_component("credential_provider").providers
-        return ", ".join(provider.METHOD for provider in providers)
+        return ", ".join(_methods(self.session))
 
 
 def trace_header() -> str | None:
@@ -208,6 +208,12 @@ def trace_header() -> str | None:
 def _use_for_sts(session: Any, region: str | None) -> None:
     """Names the region in which credential providers call STS, as the session's ``create_client()`` does."""
     session._last_client_region_used = region  # noqa: SLF001 -- it has no public name
+
+
+def _methods(session: Any) -> list[str]:
+    """The ways in which the session's chain looks for credentials."""
+    chain = session.get_component("credential_provider")
+    return [provider.METHOD for provider in getattr(chain, "providers", ())]
 
 
 def _merged_config(session: Any, config: Any) -> Any:
@@ -314,7 +320,7 @@ def _max_attempts(session: Any, retries: Mapping[str, Any] | None) -> int:
 def _connect_timeout(session: Any, config: Any, region: str) -> float | None:
     from_mode = _connect_timeout_of_mode(session, config, region)
     if config is None:
-        return from_mode or DEFAULT_CONNECT_TIMEOUT
+        return from_mode or DEFAULT_TIMEOUT
     return config.connect_timeout if config.connect_timeout is not None else from_mode
 
 
@@ -333,7 +339,7 @@ def _connect_timeout_of_mode(session: Any, config: Any, region: str) -> float | 
     return timeout
 
 
-def _verify(session: Any, verify: bool | str | None) -> bool | str:
+def _verify(session: Any, verify: bool | str | os.PathLike[str] | None) -> bool | str:
     chosen = _first(verify, _variable(session, "ca_bundle"), os.environ.get("REQUESTS_CA_BUNDLE"), True)
     if isinstance(chosen, bool):
         return chosen

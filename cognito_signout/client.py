@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from . import _flow
 from . import _runtime as runtimes
 from ._options import Options
+from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -57,7 +58,7 @@ class SignOutClient:
         region_name: str | None = None,
         endpoint_url: str | None = None,
         profile_name: str | None = None,
-        verify: bool | str | None = None,
+        verify: bool | str | os.PathLike[str] | None = None,
         session: BotocoreSession | None = None,
         credentials: FrozenCredentialsSource | StaticCredentials | None = None,
         config: BotocoreConfig | None = None,
@@ -72,6 +73,8 @@ class SignOutClient:
             credentials=credentials,
             config=config,
         )
+        if transport is not None and not (hasattr(transport, "send") and hasattr(transport, "close")):
+            raise ConfigurationError("transport must have send(request, *, timeout) and close()")
         self._transport = transport
         self._start()
 
@@ -110,7 +113,7 @@ class SignOutClient:
 
     def close(self) -> None:
         """Closes the idle connections, but not a transport that was passed in. A later call opens new ones."""
-        self._runtime().close()
+        self._own_runtime().close()
 
     def __enter__(self) -> Self:
         return self
@@ -121,13 +124,16 @@ class SignOutClient:
         self.close()
 
     def _start(self) -> None:
-        self._pid = os.getpid()
         self._current = runtimes.Runtime(self._options, self._transport)
+        self._pid = os.getpid()  # last: another thread may look in between
 
     def _runtime(self) -> runtimes.Runtime:
         substitute = runtimes.substitute  # once: another thread may take it away
         if substitute is not None:
             return substitute(self, self._options)
+        return self._own_runtime()
+
+    def _own_runtime(self) -> runtimes.Runtime:
         if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
             self._start()
         return self._current

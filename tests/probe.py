@@ -192,8 +192,8 @@ class _Watched:
 
 
 def _rounded(timeout: float | None) -> float | None:
-    """In tenths of a second, up: what is left of a deadline is a little less than was given."""
-    return None if timeout is None else math.ceil(timeout * 10) / 10
+    """In halves of a second, up: what is left of a deadline is a little less than was given."""
+    return None if timeout is None else math.ceil(timeout * 2) / 2
 
 
 def _ours(task: Task, **more: Any) -> None:

@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.auth
+import botocore.session
 import pytest
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from moto import mock_aws
 
-from cognito_signout import ResourceNotFoundError, SignOutClient, SignOutConnectionError, UserNotFoundError
+from cognito_signout import (
+    AuthenticationError,
+    ConfigurationError,
+    ResourceNotFoundError,
+    SignOutClient,
+    SignOutConnectionError,
+    UserNotFoundError,
+)
 from cognito_signout.transports import HttpRequest, HttpResponse
 
 from .moto_pools import MotoPool
@@ -290,3 +299,53 @@ def test_nobody_listens() -> None:
         client.sign_out(user_pool_id="us-east-1_A", username="alice")
     assert refused.value.attempts == 2
     assert f"127.0.0.1:{port}" in str(refused.value)
+
+
+def test_a_clock_that_is_off_is_corrected_for_all_calls_at_once() -> None:
+    """The first calls of many threads are all refused; each must be signed again, whoever stored the correction."""
+    start = threading.Barrier(8)
+    ahead = dt.datetime.now(dt.timezone.utc) + dt.timedelta(hours=1)
+
+    class Service(Recorder):
+        def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
+            if request.headers["amz-sdk-request"].startswith("attempt=1;"):
+                start.wait(timeout=20)
+            headers = {"Date": ahead.strftime("%a, %d %b %Y %H:%M:%S GMT")}
+            if request.headers["x-amz-date"][:11] != ahead.strftime("%Y%m%dT%H"):
+                return HttpResponse(400, headers, b'{"__type": "InvalidSignatureException"}')
+            return HttpResponse(200, headers, b"{}")
+
+    client = SignOutClient(transport=Service())
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(lambda _: client.sign_out(user_pool_id="us-east-1_A", username="alice"), range(8)))
+    assert [result.attempts for result in results] == [2] * 8
+
+
+def test_what_is_no_transport_is_refused_at_once() -> None:
+    """Not at the first call, in the middle of the night."""
+    for wrong in (object(), print):
+        with pytest.raises(ConfigurationError, match="transport must have send"):
+            SignOutClient(transport=wrong)  # type: ignore[arg-type]
+
+
+def test_credentials_that_somebody_put_into_a_session_are_not_exchanged_for_others() -> None:
+    """The chain's would be somebody else's: a call that was refused must not be made in another's name."""
+    recorder = Recorder()
+    refused = HttpResponse(400, {}, b'{"__type": "ExpiredTokenException"}')
+    recorder.send = lambda request, *, timeout: recorder.requests.append(request) or refused  # type: ignore[method-assign, func-returns-value]
+    session = botocore.session.Session()
+    expires = (dt.datetime.now(dt.timezone.utc) + dt.timedelta(hours=1)).isoformat()
+    role = {"access_key": "ASIAROLE", "secret_key": "secret", "token": "token", "expiry_time": expires}
+    session._credentials = RefreshableCredentials.create_from_metadata(role, lambda: role, method="sts-assume-role")
+    with pytest.raises(AuthenticationError):
+        SignOutClient(session=session, transport=recorder).sign_out(user_pool_id="us-east-1_A", username="alice")
+    (request,) = recorder.requests
+    assert "Credential=ASIAROLE/" in request.headers["authorization"]
+
+
+def test_modules_can_be_reached_through_the_package() -> None:
+    """As type checkers believe they can."""
+    code = (
+        "import cognito_signout as c; print(c.errors.SignOutError, c.transports.HttpTransport, c.testing.FakeCognito)"
+    )
+    assert "HttpTransport" in run(code)

@@ -518,7 +518,8 @@ def test_any_argument_is_accepted_or_a_validation_error(user_pool_id: Any, usern
         assert len(world.requests) == 1
         return
     assert (refused.attempts, world.steps) == (0, [])
-    assert refused.user_pool_id == (user_pool_id if isinstance(user_pool_id, str) else None)
+    named = user_pool_id if _protocol.is_user_pool_id(user_pool_id) else None
+    assert refused.user_pool_id == named
     assert refused.username == (username if isinstance(username, str) else None)
 
 

@@ -311,7 +311,7 @@ def test_what_botocore_chokes_on_is_a_configuration_error(aws_folder: Path, conf
         ({"endpoint_url": "nonsense"}, "endpoint URL"),
         ({"profile_name": "nobody"}, "nobody"),
         ({"verify": " "}, "CA bundle"),
-        ({"verify": 5}, "os.PathLike"),
+        ({"verify": 5}, "CA bundle"),
         ({"config": Config(user_agent_extra=5)}, "AWS configuration"),
     ],
 )

@@ -63,11 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server = FakeCognitoServer(fake, host=options.host, port=options.port).start()
     except (OSError, OverflowError) as error:
-        print(f"could not listen on {options.host}:{options.port}: {error}", file=sys.stderr)
+        complaint = f"could not listen on {options.host}:{options.port}: {error}"
+        print(f"{complaint}; --port chooses another port, 0 a free one", file=sys.stderr)
         return 1
-    print(f"AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER={server.endpoint_url}")
-    print(f"AWS_ACCESS_KEY_ID={fake.access_key}")
-    print(f"AWS_SECRET_ACCESS_KEY={fake.secret_key}", flush=True)
+    print("\n".join(f"{name}={value}" for name, value in server.environment.items()), flush=True)
     stopped.wait()
     server.stop()
     return 0

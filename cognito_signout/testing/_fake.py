@@ -18,8 +18,10 @@ from attrs import define, field, frozen
 from .. import _protocol, errors
 from .._credentials import Credentials
 from .._options import Options
+from ..models import DEFAULT_TOKEN_VALIDITY
+from ..transports import HttpResponse
 from ._runtime import Activation, FakeClient, FakeRuntime
-from ._service import DEFAULT_TOKEN_VALIDITY, Service, ServiceRefusal, answer, arguments_of, operation_of
+from ._service import Service, ServiceRefusal, answer, arguments_of, operation_of
 from ._users import Clock, Directory, Tokens, UserPool, utc
 
 if TYPE_CHECKING:
@@ -27,10 +29,19 @@ if TYPE_CHECKING:
 
     from .._botocore import BotocoreConfig, FrozenCredentialsSource, StaticCredentials
     from ..client import SignOutClient
-    from ..transports import HttpRequest, HttpResponse
+    from ..transports import HttpRequest
 
 #: What may happen to a request on its way, and whether the service has done what it asked for by then.
-TRANSPORT_FAULTS = {"refused": False, "reset": False, "timeout": False, "truncated": True, "garbage": False}
+TRANSPORT_FAULTS = {
+    "refused": False,
+    "reset": False,
+    "timeout": False,
+    "truncated": True,
+    "garbage": False,
+    "html": False,
+}
+#: What answers instead of the service, where a network has a page of its own for everything.
+_PAGE = HttpResponse(200, {"Content-Type": "text/html", "Content-Length": "6"}, b"<html>")
 
 #: The AWS code, or the fault of the transport, that ends in an error of each class.
 _FAULT_OF_CLASS: dict[type[errors.SignOutError], str] = {
@@ -43,6 +54,7 @@ _FAULT_OF_CLASS: dict[type[errors.SignOutError], str] = {
     errors.OperationNotEnabledError: "OperationNotEnabledException",
     errors.InternalServiceError: "InternalErrorException",
     errors.UnknownServiceError: "UnknownException",
+    errors.InvalidResponseError: "html",
     errors.SignOutConnectionError: "reset",
     errors.SignOutTimeoutError: "timeout",
 }
@@ -60,15 +72,16 @@ class RecordedRequest:
     Attributes:
         operation: The operation that it named, such as ``AdminUserGlobalSignOut``.
         user_pool_id: The pool that it named, if it named one.
-        username: The user, likewise, as named.
-        code: The AWS error code that it was answered with, or the fault of the transport; ``None`` if it was done.
+        username: The user, likewise, as named. Not shown in ``repr``.
+        code: The AWS error code that it was answered with, or the fault of the transport, ``late`` where the client
+            did not wait for the answer; ``None`` if it was done.
         at: When, by the fake's clock.
         request: The request itself.
     """
 
     operation: str
     user_pool_id: str | None
-    username: str | None
+    username: str | None = field(repr=False)
     code: str | None
     at: datetime
     request: HttpRequest = field(repr=False)
@@ -101,6 +114,9 @@ class FakeCognito:
         now: What its clock says, and goes on saying until :meth:`advance` or a wait of a client moves it.
             Default: the real time, which goes on by itself.
 
+    Raises:
+        ValueError: ``now`` has no time zone.
+
     Safe to share between threads.
 
     >>> fake = FakeCognito()
@@ -120,6 +136,8 @@ class FakeCognito:
     ) -> None:
         self.access_key = access_key
         self.secret_key = secret_key
+        if now is not None and now.utcoffset() is None:
+            raise ValueError("now needs a time zone")
         self._clock = Clock(now)
         self._directory = Directory(self._clock)
         self._service = Service(self._directory, access_key=access_key, secret_key=secret_key)
@@ -224,7 +242,7 @@ class FakeCognito:
         Args:
             error: One of this library's error classes; an AWS code, such as ``"ThrottlingException"``; or what
                 happens on the way: ``"refused"``, ``"reset"``, ``"timeout"``, ``"truncated"`` (the service did
-                it, and its answer is cut off), ``"garbage"``.
+                it, and its answer is cut off), ``"garbage"``, ``"html"`` (another's page, with status 200).
             times: How many requests. A client that retries makes several requests a call.
 
         Raises:
@@ -309,13 +327,15 @@ class FakeCognito:
         Args:
             region_name: The region of every call. Default: the one that the pool's id begins with.
             credentials: The credentials to sign with. Default: the fake's own.
-            config: A ``botocore.config.Config``; of it, ``retries`` is heeded.
+            config: A ``botocore.config.Config``; of it, ``region_name``, ``retries`` and ``read_timeout`` are heeded.
         """
         options = Options(region_name=region_name, credentials=credentials, config=config)
         return FakeClient(self._new_runtime(options, credentials))
 
     def activate(self) -> Activation[FakeCognito]:
-        """Makes every client in the process talk to this fake, those made earlier included.
+        """Makes every ``SignOutClient`` in the process talk to this fake, those made earlier included.
+
+        boto3's clients go on talking to AWS: for them there is :class:`FakeCognitoServer`.
 
         A context manager, and a decorator of functions, async ones too. It works whatever credentials, region
         and profile the environment holds or lacks, in all threads, and may be nested: the innermost fake answers.
@@ -335,14 +355,27 @@ class FakeCognito:
 
     # -- how they do
 
-    def exchange(self, request: HttpRequest) -> HttpResponse | str:
+    def exchange(self, request: HttpRequest, *, patience: float | None = None) -> HttpResponse | str:
         """Answers a request, or says what happens to it on its way: one of the faults of :meth:`fail`.
 
         For those who bring requests to the fake: its clients and its server.
+
+        Args:
+            request: The request.
+            patience: How many seconds of the fake's clock to wait for the answer, which the service may have
+                given by then. Default: as long as it takes.
         """
         with self._lock:
-            self._clock.advance(self._latency.total_seconds())
+            latency = self._latency.total_seconds()
             fault = self._faults.popleft() if self._faults else None
+            if patience is not None and (latency > patience or fault == "timeout"):
+                self._clock.advance(patience)
+                fault = fault or "late"
+            else:
+                self._clock.advance(latency)
+            if fault == "html":
+                self._record(request, fault)
+                return _PAGE
             if fault in TRANSPORT_FAULTS and not TRANSPORT_FAULTS[fault]:
                 self._record(request, fault)
                 return fault
@@ -353,10 +386,10 @@ class FakeCognito:
                 code = refusal.code
                 response = answer(self._clock.now(), refusal=refusal)
             self._record(request, code)
-            return response if fault not in TRANSPORT_FAULTS else str(fault)
+            return response if fault is None or fault[0].isupper() else fault
 
     def _serve(self, request: HttpRequest, fault: str | None) -> Mapping[str, Any]:
-        if fault is not None and fault not in TRANSPORT_FAULTS:
+        if fault is not None and fault[0].isupper():
             raise ServiceRefusal(fault, _MESSAGES.get(fault, "The fake was told to fail."))
         is_sign_out = operation_of(request) == "AdminUserGlobalSignOut"
         if is_sign_out and self._throttle is not None and not self._throttle.admits(self._clock.now()):

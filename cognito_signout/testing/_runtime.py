@@ -12,7 +12,7 @@ from .._flow import Shared
 from .._options import attempts_of
 from .._retry import DEFAULT_MAX_ATTEMPTS
 from .._runtime import Runtime, substituted
-from .._settings import Settings
+from .._settings import DEFAULT_TIMEOUT, Settings
 from .._user_agent import user_agent
 from ..client import SignOutClient
 from ..errors import SignOutConnectionError, SignOutTimeoutError
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ..transports import HttpRequest, HttpResponse
     from ._users import Clock
 
+#: How long, in seconds, a client waits that has no time-out at all: a year.
+NEVER = 365 * 24 * 3600.0
+
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -40,11 +43,12 @@ class FakeRuntime(Runtime):
         keys: object,
         *,
         clock: Clock,
-        exchange: Callable[[HttpRequest], HttpResponse | str],
+        exchange: Callable[..., HttpResponse | str],
     ) -> None:
         self.shared = Shared()
         self._clock = clock
-        self._region_name = options.region_name
+        self._region_name = options.region_name or getattr(options.config, "region_name", None)
+        self._read_timeout = getattr(options.config, "read_timeout", DEFAULT_TIMEOUT)
         self._max_attempts = attempts_of(getattr(options.config, "retries", None)) or DEFAULT_MAX_ATTEMPTS
         self._provider = CredentialsProvider(lambda _: keys, tried=str)
         self._exchange = exchange
@@ -76,7 +80,10 @@ class FakeRuntime(Runtime):
             host = f"cognito-idp.{check_region(region)}.amazonaws.com"
             endpoint = Endpoint(f"https://{host}/", host, "/", region)
             self._settings[region] = Settings(
-                endpoint=endpoint, max_attempts=self._max_attempts, user_agent=user_agent()
+                endpoint=endpoint,
+                max_attempts=self._max_attempts,
+                read_timeout=self._read_timeout,
+                user_agent=user_agent(),
             )
         return self._settings[region]
 
@@ -86,12 +93,9 @@ class FakeRuntime(Runtime):
 
     def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
         """Brings a request to the fake, and raises what a transport would if it meets a fault on the way."""
-        started = self.now()
-        answer = self._exchange(request)
-        limit = min(limit for limit in (timeout, settings.read_timeout) if limit is not None)
-        if answer == "timeout":
-            self._clock.advance(max(0.0, limit - (self.now() - started)))
-        if answer == "timeout" or self.now() - started > limit:
+        limits = [limit for limit in (timeout, settings.read_timeout) if limit is not None]
+        answer = self._exchange(request, patience=min(limits, default=NEVER))
+        if answer in ("timeout", "late"):
             raise SignOutTimeoutError("the fake did not answer in time")
         if isinstance(answer, str):
             raise SignOutConnectionError(f"no response from the fake: {answer}")
@@ -132,7 +136,13 @@ class Activation(Generic[T]):
         self._entered.pop().__exit__(exc_type, exc, traceback)
 
     def __call__(self, function: F) -> F:
-        """Decorates a function."""
+        """Decorates a function.
+
+        Raises:
+            TypeError: It is a class or a generator function, which would leave the fake before they do their work.
+        """
+        if isinstance(function, type) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("activate() decorates functions; within a class or a generator, use it by `with`")
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)

@@ -54,7 +54,25 @@ class FakeCognitoServer:
         if self._server is None:
             raise RuntimeError("the server is not started")
         host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that lead a process with an AWS SDK here, in front of its own.
+
+        A profile (``AWS_PROFILE``) and ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` would lead it elsewhere: unset them.
+
+        Raises:
+            RuntimeError: It does not listen.
+        """
+        return {
+            "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": self.fake.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.fake.secret_key,
+            "AWS_SESSION_TOKEN": "",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "NO_PROXY": "127.0.0.1,localhost",
+        }
 
     def start(self) -> Self:
         """Starts to listen, in a thread of its own. Answers from then on.
@@ -97,6 +115,8 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], fake: FakeCognito) -> None:
         self.fake = fake
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
         self._connections: set[socket.socket] = set()
         self._workers: set[threading.Thread] = set()
         self._lock = threading.Lock()

@@ -1,7 +1,8 @@
 """The service's side of the wire: verifies a request, does what it asks for, answers in AWS's own words.
 
-Given an :class:`HttpRequest`, it returns an :class:`HttpResponse`, always. Beside AdminUserGlobalSignOut it knows
-the two operations by which a client notices a sign-out: InitiateAuth with a refresh token, and GetUser.
+Given an :class:`HttpRequest`, it returns the body of an answer, or raises a :class:`ServiceRefusal`. Beside
+AdminUserGlobalSignOut it knows the two operations by which a client notices a sign-out: InitiateAuth with a refresh
+token, and GetUser.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import uuid
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 #: How far the date of a signature may be from the service's clock.
 MAX_CLOCK_OFFSET = timedelta(minutes=5)
-DEFAULT_TOKEN_VALIDITY = timedelta(hours=1)
 
 _PREFIX = TARGET.partition(".")[0]
 _AUTHORIZATION = re.compile(
@@ -114,28 +114,28 @@ class Service:
         if request.method != "POST" or content_type != CONTENT_TYPE or not operation:
             raise ServiceRefusal("UnknownOperationException", "")
         if operation == "AdminUserGlobalSignOut":
-            self._verify(request)
+            region = self._verify(request)
+            return self._sign_out(_document(request), region)
         arguments = _document(request)
-        if operation == "AdminUserGlobalSignOut":
-            return self._sign_out(arguments)
         if operation == "InitiateAuth":
             return self._refresh(arguments)
         if operation == "GetUser":
             return self._get_user(arguments)
         raise ServiceRefusal("UnknownOperationException", "")
 
-    def pool(self, user_pool_id: str) -> UserPool:
-        """The pool of this id.
+    def pool(self, user_pool_id: str, region: str) -> UserPool:
+        """The pool of this id in this region.
 
         Raises:
             ServiceRefusal: There is none.
         """
         pool = self._directory.pools.get(user_pool_id)
-        if pool is None:
+        if pool is None or user_pool_id.partition("_")[0] != region:
             raise ServiceRefusal("ResourceNotFoundException", f"User pool {user_pool_id} does not exist.")
         return pool
 
-    def _verify(self, request: HttpRequest) -> None:
+    def _verify(self, request: HttpRequest) -> str:
+        """The region that the request is signed for."""
         header = request.headers.get("authorization")
         if not header:
             raise ServiceRefusal("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -170,6 +170,7 @@ class Service:
                 "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
                 "Access Key and signing method. Consult the service documentation for details.",
             )
+        return match["region"]
 
     def _signature(self, request: HttpRequest, claimed: re.Match[str]) -> str:
         """The signature that the request should have, over the headers that it says are signed."""
@@ -200,9 +201,9 @@ class Service:
             return
         raise ServiceRefusal("InvalidSignatureException", f"Signature {complaint}")
 
-    def _sign_out(self, arguments: dict[str, Any]) -> Mapping[str, Any]:
+    def _sign_out(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
         user_pool_id, username = _check(arguments)
-        user = self.pool(user_pool_id).users.get(username)
+        user = self.pool(user_pool_id, region).users.get(username)
         if user is None:
             raise ServiceRefusal("UserNotFoundException", "User does not exist.")
         user.sign_out()
@@ -216,8 +217,10 @@ class Service:
         issue = self._directory.find(token)
         if issue is None or issue.tokens.refresh_token != token:
             raise ServiceRefusal("NotAuthorizedException", "Invalid Refresh Token")
-        if not issue.tokens.refreshable:
+        if issue.grant.revoked:
             raise ServiceRefusal("NotAuthorizedException", "Refresh Token has been revoked")
+        if not issue.tokens.refreshable:
+            raise ServiceRefusal("NotAuthorizedException", "Refresh Token has expired")
         validity = issue.tokens.expires_at - issue.tokens.issued_at
         fresh = self._directory.issue(issue.pool, issue.user, validity=validity, grant=issue.grant)
         return {
@@ -301,7 +304,7 @@ def _constraint(name: str, value: str, constraint: str) -> str:
     return f"Value{shown} at '{name}' failed to satisfy constraint: {constraint}"
 
 
-def _refuse(complaint: str) -> None:
+def _refuse(complaint: str) -> NoReturn:
     raise ServiceRefusal("InvalidParameterException", f"1 validation error detected: {complaint}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import threading
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -16,9 +17,10 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from ..models import HOSTED_UI_COOKIE_VALIDITY
+
 #: How long Cognito's refresh tokens live by default.
 REFRESH_TOKEN_VALIDITY = timedelta(days=30)
-HOSTED_UI_COOKIE_VALIDITY = timedelta(hours=1)
 
 
 class Clock:
@@ -27,6 +29,7 @@ class Clock:
     def __init__(self, start: datetime | None = None) -> None:
         self._start = start.timestamp() if start is not None else None
         self._moved = 0.0
+        self._lock = threading.Lock()
 
     def now(self) -> float:
         """In seconds since the epoch."""
@@ -34,7 +37,8 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Moves the time on."""
-        self._moved += seconds
+        with self._lock:
+            self._moved += seconds
 
 
 @define(eq=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def fake_cognito() -> Generator[FakeCognito]:
-    """A :class:`~cognito_signout.testing.FakeCognito` that every client in the process talks to during the test."""
+    """A :class:`~cognito_signout.testing.FakeCognito` that every ``SignOutClient`` talks to while the test runs."""
     from ._fake import FakeCognito
 
     with FakeCognito().activate() as fake:

@@ -122,7 +122,7 @@ class Transport(Protocol):
 
 
 def __getattr__(name: str) -> object:
-    if name == "HttpTransport":  # it brings in ssl and http.client, which users of the seam need not have
+    if name == "HttpTransport":  # it brings in ssl and sockets, which users of the seam need not have
         from ._http import HttpTransport
 
         return HttpTransport

@@ -87,6 +87,7 @@ class HttpTransport:
         self._max_idle = max_pool_connections
         self._tcp_keepalive = tcp_keepalive
         self._contexts: dict[object, ssl.SSLContext] = {}
+        self._proxy_of: dict[_Origin, Proxy | None] = {}
         self._pid = os.getpid()
         self._idle: dict[_Origin, list[_Connection]] = {}
 
@@ -132,9 +133,11 @@ class HttpTransport:
             surplus.close()
 
     def _connect(self, origin: _Origin, netloc: str, deadline: float | None) -> _Connection:
-        proxy = proxy_for(origin.scheme, netloc, self._proxies)
+        if origin not in self._proxy_of:  # as botocore, which looks once
+            self._proxy_of[origin] = proxy_for(origin.scheme, netloc, self._proxies)
+        proxy = self._proxy_of[origin]
         hop = origin if proxy is None else _Origin(proxy.scheme, proxy.host, proxy.port)
-        with _Faults(f"could not connect to {hop}"):
+        with _Faults(f"could not connect to {'the proxy ' if proxy else ''}{hop}"):
             connection = _Connection(_open_socket(hop, deadline, keepalive=self._tcp_keepalive))
         try:
             with _Faults(f"could not connect to {origin}" + (f" through the proxy {hop}" if proxy else "")):
@@ -309,7 +312,8 @@ def _pop(pool: list[_Connection], index: int = -1) -> _Connection | None:
 
 def _open_socket(hop: _Origin, deadline: float | None, *, keepalive: bool) -> socket.socket:
     failure: OSError = OSError("the name has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(hop.host, hop.port, 0, socket.SOCK_STREAM):
+    addresses = socket.getaddrinfo(hop.host, hop.port, 0, socket.SOCK_STREAM)
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         try:
             sock = socket.socket(family, kind, protocol)
         except OSError as error:  # such as IPv6, where there is none
@@ -320,7 +324,8 @@ def _open_socket(hop: _Origin, deadline: float | None, *, keepalive: bool) -> so
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if keepalive:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            sock.settimeout(left(deadline))
+            time = left(deadline)  # shared out, lest an address that swallows packets use up that of the next
+            sock.settimeout(None if time is None else time / (len(addresses) - tried))
             sock.connect(address)
         except OSError as error:
             sock.close()

@@ -159,10 +159,23 @@ def refuses_a_wrong_secret(world: World) -> None:
 def refuses_a_signature_of_another_time(world: World) -> None:
     """InvalidSignatureException, beyond five minutes either way."""
     world.add_user(world.pools[0], "alice", ())
-    assert world.send(world.pools[0], "alice", late=240).code is None
-    assert world.send(world.pools[0], "alice", late=-240).code is None
-    assert world.send(world.pools[0], "alice", late=3600).code == "InvalidSignatureException"
-    assert world.send(world.pools[0], "alice", late=-3600).code == "InvalidSignatureException"
+    for late in (290, -290):
+        assert world.send(world.pools[0], "alice", late=late).code is None
+    for late in (310, -310, 3600, -3600):
+        assert world.send(world.pools[0], "alice", late=late).code == "InvalidSignatureException"
+
+
+def refuses_a_signature_over_too_little(world: World) -> None:
+    """InvalidSignatureException, where the host, the date or the target could be exchanged."""
+    world.add_user(world.pools[0], "alice", ())
+    for unsigned in ("host", "x-amz-target"):
+        assert world.send(world.pools[0], "alice", unsigned=unsigned).code == "InvalidSignatureException"
+
+
+def knows_a_pool_in_its_own_region_only(world: World) -> None:
+    """ResourceNotFoundException everywhere else."""
+    world.add_user(world.pools[0], "alice", ())
+    assert world.send(world.pools[0], "alice", region="eu-central-1").code == "ResourceNotFoundException"
 
 
 def refuses_an_unknown_target(world: World) -> None:
@@ -195,5 +208,7 @@ CLAUSES: tuple[Callable[[World], None], ...] = (
     refuses_an_unknown_key,
     refuses_a_wrong_secret,
     refuses_a_signature_of_another_time,
+    refuses_a_signature_over_too_little,
+    knows_a_pool_in_its_own_region_only,
     refuses_an_unknown_target,
 )

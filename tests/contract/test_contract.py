@@ -36,6 +36,7 @@ DIFFERENCES: dict[Clause, str] = {
     clauses.refuses_an_unknown_key: UNVERIFIED,
     clauses.refuses_a_wrong_secret: UNVERIFIED,
     clauses.refuses_a_signature_of_another_time: UNVERIFIED,
+    clauses.refuses_a_signature_over_too_little: UNVERIFIED,
     clauses.refuses_an_unknown_target: "moto answers an operation that it does not know in ways of its own",
 }
 #: Of these, our client sees nothing: it does not send what breaks the constraints.

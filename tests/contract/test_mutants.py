@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,17 +30,17 @@ def revokes_another_users(patch: pytest.MonkeyPatch) -> None:
     """It signs out the whole pool."""
     real = service.Service._sign_out
 
-    def sign_out(self: Service, arguments: dict[str, Any]) -> object:
-        for user in self.pool(arguments["UserPoolId"]).users.values():
+    def sign_out(self: Service, arguments: dict[str, Any], region: str) -> object:
+        for user in self.pool(arguments["UserPoolId"], region).users.values():
             user.sign_out()
-        return real(self, arguments)
+        return real(self, arguments, region)
 
     patch.setattr(service.Service, "_sign_out", sign_out)
 
 
 def ignores_the_pool(patch: pytest.MonkeyPatch) -> None:
     """It takes the first pool that there is."""
-    patch.setattr(service.Service, "pool", lambda self, _: next(iter(self._directory.pools.values())))
+    patch.setattr(service.Service, "pool", lambda self, *_: next(iter(self._directory.pools.values())))
 
 
 def ignores_the_alias(patch: pytest.MonkeyPatch) -> None:
@@ -83,6 +84,22 @@ def accepts_any_date(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(service.Service, "_check_date", lambda self, amz_date: None)
 
 
+def accepts_dates_half_an_hour_off(patch: pytest.MonkeyPatch) -> None:
+    """It is generous with time."""
+    patch.setattr(service, "MAX_CLOCK_OFFSET", timedelta(minutes=30))
+
+
+def accepts_signatures_over_too_little(patch: pytest.MonkeyPatch) -> None:
+    """It lets a request be sent elsewhere, or for something else, with the signature of another."""
+    patch.setattr(service, "_MUST_BE_SIGNED", ())
+
+
+def ignores_the_region(patch: pytest.MonkeyPatch) -> None:
+    """It finds a pool wherever it is asked."""
+    real = service.Service.pool
+    patch.setattr(service.Service, "pool", lambda self, pool, _: real(self, pool, pool.partition("_")[0]))
+
+
 def accepts_any_target(patch: pytest.MonkeyPatch) -> None:
     """It signs out whatever was asked for."""
     patch.setattr(service, "operation_of", lambda request: "AdminUserGlobalSignOut")
@@ -92,12 +109,12 @@ def answers_200_to_an_unknown_user(patch: pytest.MonkeyPatch) -> None:
     """It is too polite."""
     real = service.Service._sign_out
 
-    def sign_out(self: Service, arguments: dict[str, Any]) -> object:
+    def sign_out(self: Service, arguments: dict[str, Any], region: str) -> object:
         try:
-            return real(self, arguments)
+            return real(self, arguments, region)
         except service.ServiceRefusal as refusal:
             if refusal.code == "UserNotFoundException":
-                self.pool(arguments["UserPoolId"]).users[arguments["Username"]] = User("")
+                self.pool(arguments["UserPoolId"], region).users[arguments["Username"]] = User("")
                 return {}
             raise
 
@@ -151,6 +168,9 @@ MUTANTS = (
     accepts_any_signature,
     accepts_any_key,
     accepts_any_date,
+    accepts_dates_half_an_hour_off,
+    accepts_signatures_over_too_little,
+    ignores_the_region,
     accepts_any_target,
     answers_200_to_an_unknown_user,
     loses_the_request_id,

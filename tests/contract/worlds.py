@@ -92,21 +92,32 @@ class World:
         """Signs a user out, with the right keys."""
         return self.sign_out_as(user_pool_id, username, self.keys)
 
-    def send(self, user_pool_id: str, username: str, *, target: str = TARGET, late: float = 0) -> Answer:
-        """Signs a user out by a request of its own making: of another target, or signed ``late`` seconds ago."""
+    def send(
+        self,
+        user_pool_id: str,
+        username: str,
+        *,
+        target: str = TARGET,
+        late: float = 0,
+        region: str = REGION,
+        unsigned: str = "",
+    ) -> Answer:
+        """Signs a user out by a request of its own making: of another target, signed ``late`` seconds ago, for another
+        region, or with a header left out of the signature.
+        """
         body = encode_body(user_pool_id, username)
         signed = {
             "content-type": CONTENT_TYPE,
-            "host": f"cognito-idp.{REGION}.amazonaws.com",
+            "host": f"cognito-idp.{region}.amazonaws.com",
             "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now() - late)),
             "x-amz-target": target,
         }
         header = authorization(
             access_key=self.keys.access_key,
             secret_key=self.keys.secret_key,
-            region=REGION,
+            region=region,
             path="/",
-            headers=signed,
+            headers={name: value for name, value in signed.items() if name != unsigned},
             body=body,
         )
         headers = {**signed, "authorization": header, "content-length": str(len(body))}

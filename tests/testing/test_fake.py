@@ -9,7 +9,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 from botocore.config import Config
@@ -21,6 +21,7 @@ from cognito_signout import (
     CredentialsError,
     InternalServiceError,
     InvalidParameterError,
+    InvalidResponseError,
     NotAuthorizedError,
     OperationNotEnabledError,
     ResourceNotFoundError,
@@ -34,6 +35,9 @@ from cognito_signout import (
     ValidationError,
 )
 from cognito_signout.testing import FakeCognito
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
 
 
 class Named(TypedDict):
@@ -125,7 +129,9 @@ def test_what_is_added_keeps_the_constraints(fake: FakeCognito) -> None:
 
 
 def test_time_moves_only_forward(fake: FakeCognito) -> None:
-    """A token that comes back to life would be no test."""
+    """A token that comes back to life would be no test; nor would a time that means another instant elsewhere."""
+    with pytest.raises(ValueError, match="time zone"):
+        FakeCognito(now=datetime(2025, 1, 1))  # noqa: DTZ001 -- that is the point
     with pytest.raises(ValueError, match="back"):
         fake.advance(timedelta(seconds=-1))
 
@@ -160,6 +166,8 @@ def test_time_goes_on_by_itself_unless_it_was_set() -> None:
         ("truncated", SignOutConnectionError),
         ("garbage", SignOutConnectionError),
         ("timeout", SignOutTimeoutError),
+        ("html", InvalidResponseError),
+        (InvalidResponseError, InvalidResponseError),
     ],
 )
 def test_what_is_told_to_fail_fails_so(
@@ -229,7 +237,8 @@ def test_latency_is_the_fakes_and_not_the_tests(fake: FakeCognito) -> None:
         fake.client().sign_out(**ALICE, timeout=10)
     assert not tokens.refreshable
     assert fake.client().sign_out(**ALICE, timeout=60).attempts == 1
-    assert fake.now == started + timedelta(seconds=60)
+    assert fake.now == started + timedelta(seconds=10 + 30)
+    assert [request.code for request in fake.requests] == ["late", None]
     with pytest.raises(ValueError, match="negative"):
         fake.latency = timedelta(seconds=-1)
 
@@ -302,9 +311,11 @@ def test_a_client_of_the_fake_may_have_the_wrong_keys(fake: FakeCognito) -> None
 
 
 def test_a_client_of_the_fake_may_have_a_region_of_its_own(fake: FakeCognito) -> None:
-    """As in earnest, a named region wins over the pool's."""
-    fake.client(region_name="eu-west-1").sign_out(**ALICE)
-    assert fake.requests[-1].request.url == "https://cognito-idp.eu-west-1.amazonaws.com/"
+    """As in earnest, a named region wins over the pool's, and there the pool is unknown."""
+    for client in (fake.client(region_name="eu-west-1"), fake.client(config=Config(region_name="eu-west-1"))):
+        with pytest.raises(ResourceNotFoundError):
+            client.sign_out(**ALICE)
+        assert fake.requests[-1].request.url == "https://cognito-idp.eu-west-1.amazonaws.com/"
     fake.client().sign_out(**ALICE)
     assert fake.requests[-1].request.url == "https://cognito-idp.us-east-1.amazonaws.com/"
 
@@ -398,6 +409,60 @@ def test_functions_can_be_decorated(fake: FakeCognito) -> None:
     fake.assert_signed_out(**ALICE, times=2)
 
 
+def test_one_fake_within_another_within_the_first(fake: FakeCognito) -> None:
+    """Whoever leaves takes away what they brought, and nothing else."""
+    inner = FakeCognito()
+    inner.add_user(**ALICE)
+    client = SignOutClient()
+    with fake.activate(), inner.activate():
+        with fake.activate():
+            client.sign_out(**ALICE)
+        client.sign_out(**ALICE)
+    fake.assert_signed_out(**ALICE, times=1)
+    inner.assert_signed_out(**ALICE, times=1)
+
+
+def test_what_would_leave_the_fake_too_early_is_refused(fake: FakeCognito) -> None:
+    """A decorated class would lose its tests, and a fixture that yields would run without the fake."""
+
+    class Tests:
+        pass
+
+    def fixture() -> Generator[None]:
+        yield
+
+    async def async_fixture() -> AsyncGenerator[None]:
+        yield
+
+    for wrong in (Tests, fixture, async_fixture):
+        with pytest.raises(TypeError, match="with"):
+            fake.activate()(wrong)
+
+
+def test_closing_a_client_while_a_fake_is_active_closes_its_real_connections(fake: FakeCognito) -> None:
+    """A connection that is left open is a leak, whatever the test believes."""
+    closed = []
+
+    class Watched(SignOutClient):
+        def _own_runtime(self) -> Any:
+            closed.append(True)
+            return super()._own_runtime()
+
+    with fake.activate(), Watched() as client:
+        client.sign_out(**ALICE)
+        assert not closed
+    assert closed
+
+
+def test_threads_do_not_wait_for_each_others_latency(fake: FakeCognito) -> None:
+    """Eight calls of ten seconds each, at once: none of them takes thirty."""
+    fake.latency = timedelta(seconds=10)
+    client = fake.client()
+    with ThreadPoolExecutor(8) as threads:
+        results = list(threads.map(lambda _: client.sign_out(**ALICE, timeout=1000), range(80)))
+    assert [result.attempts for result in results] == [1] * 80
+
+
 def test_it_is_active_in_every_thread(fake: FakeCognito) -> None:
     """Applications do their work in threads."""
     client = SignOutClient()
@@ -409,7 +474,8 @@ def test_it_is_active_in_every_thread(fake: FakeCognito) -> None:
 
 def exact_bookkeeping(run: int) -> None:
     """Eight threads, a thousand sign-outs, failures and throttling."""
-    fake = FakeCognito()
+    started = datetime(2025, 1, 1, tzinfo=timezone.utc)
+    fake = FakeCognito(now=started)
     usernames = [f"user{number}" for number in range(100)]
     for username in usernames:
         fake.add_user(user_pool_id=POOL, username=username)
@@ -437,6 +503,10 @@ def exact_bookkeeping(run: int) -> None:
     assert sorted(filter(None, done)) == sorted(succeeded)
     assert sum(request.code == "reset" for request in requests) == 40
     assert sum(request.code == "InternalErrorException" for request in requests) == 40 + run
+    # The bucket lets through what it holds, and no more; and what it refuses is what is left.
+    throttled = sum(request.code == "TooManyRequestsException" for request in requests)
+    assert 0 < len(done) <= 20 + 300 * (fake.now - started).total_seconds()
+    assert 0 < throttled == len(requests) - len(done) - 80 - run
     for username in usernames:
         assert tokens[username].refreshable is (username not in done)
         fake.assert_signed_out(user_pool_id=POOL, username=username, times=done.count(username))

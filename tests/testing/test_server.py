@@ -17,7 +17,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from cognito_signout import SignOutClient
+from cognito_signout import InvalidResponseError, SignOutClient
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
 
 if TYPE_CHECKING:
@@ -117,8 +117,12 @@ def test_the_operations_that_notice_a_sign_out(server: FakeCognitoServer) -> Non
             with pytest.raises(client.exceptions.NotAuthorizedException, match=message):
                 call()
         server.fake.advance(timedelta(hours=1))
-        with pytest.raises(client.exceptions.NotAuthorizedException, match="expired"):
+        with pytest.raises(client.exceptions.NotAuthorizedException, match="Access Token has expired"):
             client.get_user(AccessToken=fresh["AccessToken"])
+        tokens = server.fake.sign_in(user_pool_id=POOL, username="alice")
+        server.fake.advance(timedelta(days=30))
+        with pytest.raises(client.exceptions.NotAuthorizedException, match="Refresh Token has expired"):
+            refresh()
         with pytest.raises(client.exceptions.NotAuthorizedException, match="Invalid Refresh Token"):
             client.initiate_auth(AuthFlow="REFRESH_TOKEN", ClientId="app", AuthParameters={"REFRESH_TOKEN": "x"})
         with pytest.raises(client.exceptions.InvalidParameterException):
@@ -202,6 +206,27 @@ def test_connections_are_kept_and_closed_with_the_server() -> None:
         assert client.recv(1) == b""
 
 
+def test_a_page_instead_of_an_answer_is_no_sign_out(server: FakeCognitoServer) -> None:
+    """A captive portal answers 200 too."""
+    server.fake.fail("html")
+    with (
+        SignOutClient(endpoint_url=server.endpoint_url, credentials=FakesKeys(server.fake)) as client,
+        pytest.raises(InvalidResponseError),
+    ):
+        client.sign_out(user_pool_id=POOL, username="alice")
+
+
+def test_it_listens_on_ipv6_too() -> None:
+    """Where a container has nothing else."""
+    fake = FakeCognito()
+    fake.add_user(user_pool_id=POOL, username="alice")
+    with (
+        FakeCognitoServer(fake, host="::1") as server,
+        SignOutClient(endpoint_url=server.endpoint_url, credentials=FakesKeys(fake)) as client,
+    ):
+        assert client.sign_out(user_pool_id=POOL, username="alice").attempts == 1
+
+
 def test_starting_and_stopping() -> None:
     """Misuse is told, and a taken port is an OSError."""
     server = FakeCognitoServer(FakeCognito())
@@ -227,7 +252,7 @@ def served(*arguments: str) -> Generator[tuple[subprocess.Popen[str], dict[str, 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            lines = [process.stdout.readline().strip() for _ in range(3)]
+            lines = [process.stdout.readline().strip() for _ in range(6)]
             yield process, {name: value for name, _, value in (line.partition("=") for line in lines)}
         finally:
             process.kill()
@@ -238,12 +263,12 @@ def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> 
     """What it prints leads boto3 to it; SIGTERM and Ctrl-C end it cleanly."""
     with served("--user", f"{POOL}/alice,alice@example.com", "--user-pool", "us-east-1_Empty") as (process, variables):
         script = (
-            "import boto3; client = boto3.client('cognito-idp', 'us-east-1')\n"
+            "import boto3; client = boto3.client('cognito-idp')\n"
             f"client.admin_user_global_sign_out(UserPoolId={POOL!r}, Username='alice@example.com')\n"
             "try: client.admin_user_global_sign_out(UserPoolId='us-east-1_Empty', Username='alice')\n"
             "except client.exceptions.UserNotFoundException: print('done')"
         )
-        environment = {**os.environ, **variables}
+        environment = {**os.environ, "AWS_SESSION_TOKEN": "of another account", **variables}
         done = subprocess.run(
             [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
         )

@@ -241,7 +241,7 @@ def test_a_proxy_that_is_not_there_is_named() -> None:
     """If this failed, an on-call engineer would suspect AWS."""
     with ScriptedServer([serves()]) as proxy:
         pass
-    with pytest.raises(SignOutConnectionError, match=f"could not connect to localhost:{proxy.port}.*refused"):
+    with pytest.raises(SignOutConnectionError, match=f"could not connect to the proxy localhost:{proxy.port}.*refused"):
         send(HttpTransport(proxies=proxies_to(proxy)), f"https://{AWS}/")
 
 
