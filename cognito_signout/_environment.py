@@ -1,9 +1,10 @@
-"""The short path: what botocore's session would answer where nothing but environment variables can decide.
+"""The short path: what botocore's session would answer where nothing can decide but environment variables, and a
+shared credentials file that holds static keys and nothing else.
 
-botocore would hand back exactly those variables, and importing it would cost as much again as all the rest of a
-first call. So where :func:`is_enough`, a stand-in for its session answers instead, with botocore's own data files
-and without botocore. It decides by an allow-list: whatever it does not understand makes it step aside, and a test
-holds its answers to the real session's. Only :mod:`._settings` knows of it.
+botocore would hand back exactly those, and importing it would cost as much again as all the rest of a first call. So
+where :func:`is_enough`, a stand-in for its session answers instead, with botocore's own data files and without
+botocore. It decides by an allow-list: whatever it does not understand makes it step aside, and a test holds its answers
+to the real session's. Only :mod:`._settings` knows of it.
 """
 
 from __future__ import annotations
@@ -57,7 +58,11 @@ UNDERSTOOD_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_")  # what else Lambda sets
 #: Everything of botocore's that could be set begins with one of these.
 CONFIGURING_PREFIXES = ("AWS_", "BOTO")
 #: Files and folders that could decide, if they are there.
-FILES = ("~/.aws/config", "~/.aws/credentials", "~/.aws/models")
+FILES = ("~/.aws/config", "~/.aws/models")
+CREDENTIALS_FILE = "~/.aws/credentials"
+#: The names of the keys in it; the token's are in botocore's order.
+FILE_KEYS = ("aws_access_key_id", "aws_secret_access_key")
+FILE_TOKENS = ("aws_security_token", "aws_session_token")
 
 
 def is_enough(options: Options) -> bool:
@@ -66,15 +71,56 @@ def is_enough(options: Options) -> bool:
         "botocore" not in sys.modules  # else there are its events, too, and nothing would be saved
         and options.session is None
         and options.profile_name is None
-        and (options.credentials is not None or bool(os.environ.get(ACCESS_KEY) and os.environ.get(SECRET_KEY)))
         and all(_is_understood(name) for name in os.environ if name.startswith(CONFIGURING_PREFIXES))
         and not any(os.path.exists(os.path.expanduser(path)) for path in FILES)
+        and _is_understood_file()
+        and (options.credentials is not None or _keys() is not None)
         and os.path.isdir(os.path.join(_directory(), "data"))
     )
 
 
 def _is_understood(name: str) -> bool:
     return name in UNDERSTOOD or name.startswith(UNDERSTOOD_PREFIXES)
+
+
+def _keys() -> Credentials | None:
+    """The static keys of the environment, else those of the file; ``None`` if there are none, or half of them."""
+    if os.environ.get(ACCESS_KEY):
+        keys, tokens, values = (ACCESS_KEY, SECRET_KEY), TOKENS, dict(os.environ)
+    else:
+        keys, tokens, values = FILE_KEYS, FILE_TOKENS, _default_profile()
+    access_key, secret_key = (values.get(name) for name in keys)
+    if not access_key or not secret_key:
+        return None
+    return Credentials(access_key, secret_key, next(filter(None, map(values.get, tokens)), None))
+
+
+def _is_understood_file() -> bool:
+    """Whether there is no credentials file, or one whose default profile holds static keys and nothing else."""
+    path = os.path.expanduser(CREDENTIALS_FILE)
+    if not os.path.exists(path):
+        return True
+    from configparser import Error
+
+    try:
+        return os.path.isfile(path) and all(name in (*FILE_KEYS, *FILE_TOKENS) for name in _default_profile())
+    except (Error, UnicodeDecodeError):
+        return False
+
+
+def _default_profile() -> dict[str, str]:
+    """The default profile of the credentials file, read as botocore reads it."""
+    path = os.path.expanduser(CREDENTIALS_FILE)
+    if not os.path.exists(path):
+        return {}
+    from configparser import RawConfigParser
+
+    parser = RawConfigParser()
+    parser.read(path)
+    sections = {name: dict(parser[name]) for name in parser.sections()}
+    if any("\n" in value for section in sections.values() for value in section.values()):
+        return {"": ""}  # settings within settings, which are not understood
+    return sections.get("default", {})
 
 
 @lru_cache(maxsize=1)
@@ -105,10 +151,9 @@ class EnvironmentSession:
         """The loader of data files: no other component is asked for."""
         return DataFiles()
 
-    def get_credentials(self) -> Credentials:
+    def get_credentials(self) -> Credentials | None:
         """The keys."""
-        token = next(filter(None, map(os.environ.get, TOKENS)), None)
-        return Credentials(os.environ[ACCESS_KEY], os.environ[SECRET_KEY], token)
+        return _keys()
 
 
 class DataFiles:

@@ -89,8 +89,35 @@ NOT_ENOUGH: dict[str, dict[str, str]] = {
         }.items()
     },
 }
-#: Files under the home directory, which make it step aside too.
-FILES = (".aws/config", ".aws/credentials", ".aws/models/other/1/service-2.json")
+#: Files under the home directory which make it step aside too.
+FILES = {
+    ".aws/config": "",
+    ".aws/models/other/1/service-2.json": "",
+    ".aws/credentials": "[default]\nregion = eu-west-1\n",
+}
+STATIC_KEYS = "[default]\naws_access_key_id = FILE\naws_secret_access_key = s\n"
+#: Credentials files that hold more than static keys, or less.
+NOT_UNDERSTOOD = {
+    "a role": f"{STATIC_KEYS}role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = other\n",
+    "a process": f"{STATIC_KEYS}credential_process = /bin/true\n",
+    "a setting": f"{STATIC_KEYS}region = eu-west-1\n",
+    "a setting of the future": f"{STATIC_KEYS}something = else\n",
+    "a section within": f"{STATIC_KEYS}s3 =\n  addressing_style = path\n",
+    "something within another profile": f"{STATIC_KEYS}[other]\ns3 =\n  addressing_style = path\n",
+    "defaults for all": f"{STATIC_KEYS}[DEFAULT]\nregion = eu-west-1\n",
+    "no INI": f"{STATIC_KEYS}[default\n",
+    "half a key": "[default]\naws_access_key_id = FILE\n",
+    "an empty key": "[default]\naws_access_key_id = FILE\naws_secret_access_key =\n",
+    "no default profile": "[other]\naws_access_key_id = FILE\naws_secret_access_key = s\n",
+}
+#: Credentials files that hold static keys alone.
+UNDERSTOOD_FILES = {
+    "keys": "[default]\naws_access_key_id = FILE\naws_secret_access_key = s3cret%\n",
+    "a token": "[default]\nAWS_ACCESS_KEY_ID=FILE\naws_secret_access_key=s\naws_session_token = t\n",
+    "two tokens": f"{STATIC_KEYS}aws_session_token = t\naws_security_token = u\n",
+    "another profile": "[default]\naws_access_key_id=FILE\naws_secret_access_key=s\n[work]\nregion=eu-west-1\n",
+    "comments": "# mine\n[default]\n; keys\naws_access_key_id: FILE\naws_secret_access_key = a#b;c\n",
+}
 
 #: Resolves a list of cases, each a set of variables, in one process; prints what came of each.
 RESOLVE = """
@@ -172,8 +199,37 @@ def test_it_steps_aside_for_files(file: str, tmp_path: Path) -> None:
     """Files may decide anything."""
     path = tmp_path / file
     path.parent.mkdir(parents=True)
-    path.write_text("")
+    path.write_text(FILES[file])
     assert resolve("ask", [({}, "")], tmp_path)["answers"] == [{"enough": False}]
+
+
+NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+
+
+def write_credentials(home: Path, text: str) -> None:
+    """Writes the shared credentials file."""
+    (home / ".aws").mkdir()
+    (home / ".aws" / "credentials").write_text(text)
+
+
+@pytest.mark.parametrize("name", NOT_UNDERSTOOD)
+def test_it_steps_aside_for_a_credentials_file_with_more_than_static_keys(name: str, tmp_path: Path) -> None:
+    """A role in the file would be passed over, and its user signed in as somebody else."""
+    write_credentials(tmp_path, NOT_UNDERSTOOD[name])
+    assert resolve("ask", [(NO_KEYS, "")], tmp_path)["answers"] == [{"enough": False}]
+
+
+@pytest.mark.parametrize("name", UNDERSTOOD_FILES)
+def test_both_paths_read_static_keys_alike(name: str, tmp_path: Path) -> None:
+    """From the file where the environment has none, and from the environment where it has."""
+    write_credentials(tmp_path, UNDERSTOOD_FILES[name])
+    cases = [(NO_KEYS, "us-east-1_A"), ({"AWS_ACCESS_KEY_ID": ""}, "us-east-1_A"), ({}, "us-east-1_A")]
+    short, full = (resolve(how, cases, tmp_path) for how in ("short", "full"))
+    assert (short["botocore"], full["botocore"]) == (False, True)
+    assert [answer.pop("enough") for answer in short["answers"]] == [True] * 3
+    assert [answer.pop("enough") for answer in full["answers"]] == [False] * 3
+    assert short["answers"] == full["answers"]
+    assert [answer["credentials"]["access_key"] for answer in short["answers"]] == ["FILE", "FILE", "AKID"]
 
 
 CALL = """

@@ -1,0 +1,43 @@
+"""boto3, each client from a session of its own; and botocore's signer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def client(endpoint_url: str) -> Any:
+    """A new client from a new session: a client of boto3's default session would reuse what others have loaded."""
+    return boto3.Session().client("cognito-idp", region_name="us-east-1", endpoint_url=endpoint_url)
+
+
+def sign_out(client: Any) -> None:
+    """One call."""
+    client.admin_user_global_sign_out(UserPoolId="us-east-1_Ab129faBb", Username="alice")
+
+
+def signer(count: int) -> Callable[[], object]:
+    """What makes a signature, as often as ``count`` says; the requests are there already."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+    auth = SigV4Auth(keys, "cognito-idp", "us-east-1")
+    requests = [
+        AWSRequest(
+            "POST",
+            "https://cognito-idp.us-east-1.amazonaws.com/",
+            {
+                "Content-Type": "application/x-amz-json-1.1",
+                "X-Amz-Target": "AWSCognitoIdentityProviderService.AdminUserGlobalSignOut",
+            },
+            b'{"UserPoolId": "us-east-1_Ab129faBb", "Username": "alice"}',
+        )
+        for _ in range(count)
+    ]
+    return lambda: auth.add_auth(requests.pop())

@@ -1,0 +1,120 @@
+"""Runs contestants: where, in which environment, and in which order; answers with numbers and judges none."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from .row import Row
+
+HERE = Path(__file__).parent
+ACCESS_KEY = "AKIDEXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+#: The module of each contestant, and the package that it needs, if it may be missing.
+CONTESTANTS = {
+    "ours": ("ours", "cognito_signout"),
+    "boto3": ("with_boto3", "boto3"),
+    "capo": ("with_capo", "capo_cognito_identity_provider"),
+    "floor": ("floor", None),
+}
+
+
+@frozen
+class World:
+    """Where contestants run: nothing of this machine's AWS set-up is in it.
+
+    Attributes:
+        endpoint_url: Where the server listens.
+        home: The home directory; it holds a shared credentials file or nothing.
+        cores: How many cores there are for the contestant and the server; 0 where processes can't be pinned to them.
+    """
+
+    endpoint_url: str
+    home: Path
+    cores: int = 0
+
+    def environment(self, *, shared_file: bool = False) -> dict[str, str]:
+        """The variables of a contestant's process: keys, or none where they are in the shared credentials file."""
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "VIRTUAL_ENV") if name in os.environ}
+        keys = {} if shared_file else {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        home = self.home / ("with_file" if shared_file else "empty")
+        return {**kept, **keys, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
+
+    def run(self, contestant: str, mode: str, count: int = 1, *, shared_file: bool = False) -> tuple[float, str]:
+        """Runs a contestant once, and says how many seconds its process took and what it printed."""
+        script = HERE / "contestants" / "drive.py"
+        command = [sys.executable, str(script), CONTESTANTS[contestant][0], mode, self.endpoint_url, str(count)]
+        environment = self.environment(shared_file=shared_file)
+        before = time.perf_counter()
+        done = subprocess.run(command, env=environment, cwd=self.home, capture_output=True, text=True)
+        took = time.perf_counter() - before
+        if done.returncode:
+            raise RuntimeError(f"{contestant} failed ({mode}):\n{done.stderr}")
+        return took, done.stdout
+
+    def seconds(self, contestant: str, *, shared_file: bool = False) -> float:
+        """How long a new process took, from start to exit, to make a client and a call."""
+        return self.run(contestant, "once", shared_file=shared_file)[0]
+
+    def reported(self, contestant: str, mode: str, count: int = 1) -> float:
+        """What a contestant's process measured itself."""
+        return float(self.run(contestant, mode, count)[1])
+
+
+def is_installed(contestant: str) -> bool:
+    """Whether a contestant can be run."""
+    package = CONTESTANTS[contestant][1]
+    return package is None or importlib.util.find_spec(package) is not None
+
+
+@contextmanager
+def world() -> Generator[World]:
+    """A server on a core of its own, and this process, with all that it starts, on another."""
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    cores = sorted(before or ())
+    with TemporaryDirectory() as directory:
+        home = Path(directory)
+        (home / "empty").mkdir()
+        (home / "with_file" / ".aws").mkdir(parents=True)
+        (home / "with_file" / ".aws" / "credentials").write_text(
+            f"[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n", encoding="utf-8"
+        )
+        command = [sys.executable, str(HERE / "server.py"), *(map(str, cores[-1:]))]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            try:
+                port = int(server.stdout.readline())
+                if cores:
+                    os.sched_setaffinity(0, cores[:1])
+                yield World(f"http://127.0.0.1:{port}", home, len(cores))
+            finally:
+                if before is not None:
+                    os.sched_setaffinity(0, before)
+                server.stdin.close()
+
+
+def samples(row: Row, place: World, *, rounds: int, quick: bool, tick: Callable[[], object]) -> dict[str, list[float]]:
+    """A row's numbers, by contestant: all of them once, then all of them again, so that what disturbs one
+    disturbs the others; after a round that does not count, in which byte code is compiled.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in row.contestants if is_installed(name)}
+    for number in range(rounds + 1):
+        for name, values in taken.items():
+            value = row.sample(place, name, quick)
+            if number:
+                values.append(value)
+            tick()
+    return taken

@@ -1,0 +1,13 @@
+"""What a client costs where every task or tenant makes itself one."""
+
+from ..row import Row
+
+ROW = Row(
+    name="another-client",
+    what="a client and its first call, packages already imported; boto3's from a new `Session`",
+    unit="ms",
+    contestants=("ours", "boto3", "capo", "floor"),
+    budget={"boto3": 0.30},
+    rounds=11,
+    sample=lambda world, contestant, quick: world.reported(contestant, "another", 2 if quick else 5),
+)

@@ -1,0 +1,13 @@
+"""What a script, a cron job or a cold function waits for."""
+
+from ..row import Row
+
+ROW = Row(
+    name="cold-start",
+    what="cold start: a new process imports, makes a client from environment keys and makes one call",
+    unit="ms",
+    contestants=("ours", "boto3", "capo", "floor"),
+    budget={"boto3": 0.38, "capo": 0.55},
+    rounds=25,
+    sample=lambda world, contestant, quick: world.seconds(contestant),
+)

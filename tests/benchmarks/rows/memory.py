@@ -1,0 +1,13 @@
+"""What a process must be given."""
+
+from ..row import Row
+
+ROW = Row(
+    name="memory",
+    what="peak memory after the first call",
+    unit="MiB",
+    contestants=("ours", "boto3", "capo", "floor"),
+    budget={"boto3": 0.60},
+    rounds=7,
+    sample=lambda world, contestant, quick: world.reported(contestant, "memory"),
+)

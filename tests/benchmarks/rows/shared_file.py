@@ -1,0 +1,13 @@
+"""The same from a developer's machine, where keys are in a file."""
+
+from ..row import Row
+
+ROW = Row(
+    name="shared-file",
+    what="the same with a shared credentials file",
+    unit="ms",
+    contestants=("ours", "boto3", "capo"),
+    budget={"boto3": 0.70},
+    rounds=25,
+    sample=lambda world, contestant, quick: world.seconds(contestant, shared_file=True),
+)

@@ -1,0 +1,13 @@
+"""The part of every attempt that is arithmetic. Under boto3's name: botocore's ``SigV4Auth``."""
+
+from ..row import Row
+
+ROW = Row(
+    name="signature",
+    what="CPU for one signature; boto3's is botocore's `SigV4Auth`",
+    unit="µs",
+    contestants=("ours", "boto3", "floor"),
+    budget={"boto3": 0.25},
+    rounds=11,
+    sample=lambda world, contestant, quick: world.reported(contestant, "sign", 200 if quick else 5000),
+)

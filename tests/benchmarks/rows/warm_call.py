@@ -1,0 +1,13 @@
+"""What each call costs a service that makes many."""
+
+from ..row import Row
+
+ROW = Row(
+    name="warm-call",
+    what="CPU for a blocking call, warm",
+    unit="µs",
+    contestants=("ours", "boto3", "capo", "floor"),
+    budget={"boto3": 0.36, "capo": 0.50},
+    rounds=9,
+    sample=lambda world, contestant, quick: world.reported(contestant, "warm", 100 if quick else 2000),
+)

@@ -1,0 +1,77 @@
+"""The service's stand-in: answers every signed request with ``{}`` and the headers that AWS sends, and is quick.
+
+``python server.py [CORE]`` listens on a free port of loopback, prints the port, and serves until its standard
+input ends. It has a process and, where it may, a core of its own, so that its work is nobody's.
+"""
+
+import os
+import re
+import selectors
+import socket
+import sys
+from email.utils import formatdate
+
+HEAD = (
+    "HTTP/1.1 {status}\r\nDate: {date}\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: 2\r\n"
+    "Connection: keep-alive\r\nx-amzn-RequestId: 3f0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a55\r\n\r\n{{}}"
+)
+LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
+SIGNED = re.compile(rb"\r\nauthorization: *AWS4-HMAC-SHA256 Credential=[^\r]+Signature=[0-9a-f]{64}\r\n", re.IGNORECASE)
+
+
+def answer(received: bytes) -> tuple[bytes, bytes]:
+    """The answers to the requests that are complete, and what is left of the bytes received."""
+    answers = b""
+    while (end := received.find(b"\r\n\r\n")) >= 0:
+        head = received[: end + 2]
+        length = LENGTH.search(head)
+        size = end + 4 + (int(length[1]) if length else 0)
+        if len(received) < size:
+            break
+        status = "200 OK" if SIGNED.search(head) else "403 Forbidden"
+        answers += HEAD.format(status=status, date=formatdate(usegmt=True)).encode()
+        received = received[size:]
+    return answers, received
+
+
+def serve(listener: socket.socket) -> None:
+    """Serves every connection, until the standard input ends."""
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    selector.register(sys.stdin, selectors.EVENT_READ)
+    unanswered: dict[int, bytes] = {}
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is sys.stdin:
+                return
+            if key.fileobj is listener:
+                connection = listener.accept()[0]
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                selector.register(connection, selectors.EVENT_READ, connection)
+                continue
+            connection = key.data
+            try:
+                received = connection.recv(65536)
+            except ConnectionError:
+                received = b""
+            if not received:
+                unanswered.pop(key.fd, None)
+                selector.unregister(connection)
+                connection.close()
+                continue
+            answers, unanswered[key.fd] = answer(unanswered.get(key.fd, b"") + received)
+            if answers:
+                connection.sendall(answers)
+
+
+def main() -> None:
+    """Serves."""
+    if len(sys.argv) > 1:
+        os.sched_setaffinity(0, {int(sys.argv[1])})
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        print(listener.getsockname()[1], flush=True)
+        serve(listener)
+
+
+if __name__ == "__main__":
+    main()

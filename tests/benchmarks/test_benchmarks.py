@@ -1,0 +1,99 @@
+"""The suite itself: it runs, it says what it should, and its contestants really do the same call."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cognito_signout.testing import FakeCognito, FakeCognitoServer
+
+from . import measure, page, report
+from .measure import ACCESS_KEY, CONTESTANTS, SECRET_KEY, World, is_installed
+from .rows import ROWS
+from .server import answer
+
+if TYPE_CHECKING:
+    from .row import Row
+
+ROOT = Path(__file__).parent.parent.parent
+FINDING = report.Finding(ROWS[0], {"ours": [0.1, 0.3, 0.2], "boto3": [1.0], "floor": [0.1]})
+
+
+def run(*arguments: str) -> str:
+    """The output of the command."""
+    command = [sys.executable, "-m", "tests.benchmarks", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}
+    ).stdout
+
+
+def test_a_quick_run_says_what_it_measured() -> None:
+    """Whoever reads the JSON relies on its names."""
+    answer = json.loads(run("--quick", "--only", "signature", "--only", "memory", "--json"))
+    assert set(answer) == {"python", "system", "cores", "versions", "left_out", "rows"}
+    assert [row["name"] for row in answer["rows"]] == ["memory", "signature"]
+    for row in answer["rows"]:
+        assert {"ours", "floor"} <= set(row["medians"])
+        assert all(median > 0 for median in row["medians"].values())
+        assert all(len(samples) == 3 for samples in row["samples"].values())
+        assert set(row["ratios"]) == set(row["medians"]) - {"ours"}
+        assert [set(budget) for budget in row["budgets"]] == [{"peer", "at_most", "ratio", "holds"}]
+
+
+@pytest.mark.parametrize("name", CONTESTANTS)
+def test_each_contestant_makes_a_call_that_is_signed_as_it_should_be(name: str, tmp_path: Path) -> None:
+    """A contestant that does less than the others would be quick for nothing."""
+    if not is_installed(name):
+        pytest.skip(f"{name} is not installed")
+    fake = FakeCognito(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    fake.add_user(user_pool_id="us-east-1_Ab129faBb", username="alice")
+    (tmp_path / "empty").mkdir()
+    with FakeCognitoServer(fake) as server:
+        World(server.endpoint_url, tmp_path).seconds(name)
+    fake.assert_signed_out(user_pool_id="us-east-1_Ab129faBb", username="alice", times=1)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_every_row_can_be_measured(row: Row) -> None:
+    """A row that fails is found before someone has waited for the others."""
+    with measure.world() as place:
+        assert row.sample(place, "ours", True) > 0
+
+
+def test_a_table_gives_medians_shares_and_verdicts() -> None:
+    """The table is what people see."""
+    text = report.table([FINDING])
+    assert "| 200 ms | 1000 ms (0.20 ×) |" in text
+    assert "≤ 0.38 × boto3: holds, ≤ 0.55 × capo: not measured" in text
+    assert "capo" in report.notes([FINDING], cores=2)
+
+
+def test_a_budget_that_is_exceeded_is_shown_to_be() -> None:
+    """The suite must be able to say no."""
+    finding = report.Finding(ROWS[0], {"ours": [0.5], "boto3": [1.0]})
+    assert finding.holds("boto3") is False
+    assert "**exceeded**" in report.table([finding])
+
+
+def test_the_page_has_the_markers() -> None:
+    """``--write`` has to find its place."""
+    text = (page.DOCS / "speed.md").read_text(encoding="utf-8")
+    assert text.index(page.BEGIN) < text.index(page.END)
+
+
+def test_the_server_answers_whole_signed_requests() -> None:
+    """What it lets pass would be measured as if it were a call."""
+    signature = b"a" * 64
+    head = b"POST / HTTP/1.1\r\nContent-Length: 2\r\nAuthorization: AWS4-HMAC-SHA256 Credential=x, Signature="
+    signed = head + signature + b"\r\n\r\n{}"
+    assert answer(signed[:-1]) == (b"", signed[:-1])
+    answers, left = answer(signed + b"POST")
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert left == b"POST"
+    assert answer(b"POST / HTTP/1.1\r\n\r\n")[0].startswith(b"HTTP/1.1 403 ")
