@@ -240,16 +240,27 @@ client.sign_out(user_pool_id="us-east-1_Test00001", username="alice")
 print([name for name in ("botocore", "urllib3", "http.client", "asyncio", "uuid") if name in sys.modules])
 """
 
-LATE_MOTO = """
-import sys
-from cognito_signout import SignOutClient, SignOutConnectionError, UserNotFoundError
-client = SignOutClient()
+MAKE_CLIENT = (
+    "from cognito_signout import SignOutClient, SignOutConnectionError, UserNotFoundError; client = SignOutClient()"
+)
+IMPORT_MOTO = "from moto import mock_aws"
+CALL_IN_VAIN = """
 try:
     client.sign_out(user_pool_id="us-east-1_A", username="alice")
 except SignOutConnectionError:  # the proxy is not there, so no packet leaves this machine
-    print("botocore" in sys.modules)
+    pass
+"""
+#: In which order things may be imported, made and called before moto's mock is entered.
+ORDERS = {
+    "moto first": (IMPORT_MOTO, MAKE_CLIENT),
+    "the client first": (MAKE_CLIENT, IMPORT_MOTO),
+    "boto3, the client, moto": ("import boto3", MAKE_CLIENT, IMPORT_MOTO),
+    "a call, then moto": (MAKE_CLIENT, CALL_IN_VAIN, IMPORT_MOTO),
+    "moto, a call": (IMPORT_MOTO, MAKE_CLIENT, CALL_IN_VAIN),
+    "a client made within": (IMPORT_MOTO, "mock_aws().start()", MAKE_CLIENT),
+}
+CALL_MOTO = """
 import boto3
-from moto import mock_aws
 with mock_aws():
     pool = boto3.client("cognito-idp", "us-east-1").create_user_pool(PoolName="p")["UserPool"]["Id"]
     try:
@@ -282,10 +293,12 @@ def test_a_call_does_without_botocore(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("moto") is None, reason="needs moto")
-def test_moto_is_heard_whenever_it_is_imported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ORDERS)
+def test_moto_is_heard_whenever_it_is_imported(order: str, tmp_path: Path) -> None:
     """A client that has called without botocore must not call AWS while a test believes it mocked."""
+    code = "\n".join((*ORDERS[order], CALL_MOTO))
     variables = {"HTTPS_PROXY": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}
-    assert run(LATE_MOTO, home=tmp_path, **variables) == ["False", "moto answered"]
+    assert run(code, home=tmp_path, **variables) == ["moto answered"]
 
 
 def test_credentials_that_were_passed_in_need_no_keys_in_the_environment(tmp_path: Path) -> None:
