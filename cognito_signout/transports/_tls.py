@@ -6,6 +6,7 @@ Raises :class:`ConfigurationError` for a certificate bundle or a client's certif
 from __future__ import annotations
 
 import ssl
+from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -52,10 +53,10 @@ def new_context(verify: bool | str, client_cert: str | tuple[str, str] | None) -
 def default_ca_bundle() -> str:
     """The bundle that botocore would use: certifi's, if it is installed, else the one that botocore ships."""
     try:
-        from certifi import where
+        certifi: Any = import_module("certifi")
     except ImportError:
         return str(load("httpsession").DEFAULT_CA_BUNDLE)
-    return where()
+    return str(certifi.where())
 
 
 class TlsInTls:
