@@ -77,6 +77,15 @@ def reads() -> Step:
     return step
 
 
+def hears() -> Step:
+    """Waits for something to come, such as the first message of a TLS handshake, which it then keeps to itself."""
+
+    def step(peer: Peer) -> None:
+        peer.receive()
+
+    return step
+
+
 def sends(*pieces: bytes) -> Step:
     """Sends the pieces, each by itself."""
 

@@ -28,6 +28,7 @@ from .scripted import (
     drips,
     echoes,
     floods,
+    hears,
     reads,
     resets,
     sends,
@@ -573,7 +574,8 @@ def test_an_interrupt_closes_the_connection(where: str, server_context: ssl.SSLC
     handler = signal.signal(signal.SIGUSR1, interrupt)
     script: Script = [calls(lambda: signal.pthread_kill(main, signal.SIGUSR1)), waits_for_close()]
     try:
-        with ScriptedServer([reads(), *script] if where == "the response" else script) as server:
+        first = reads() if where == "the response" else hears()
+        with ScriptedServer([first, *script]) as server:
             url = server.url if where == "the response" else server.url.replace("http:", "https:")
             with pytest.raises(Interruption) as caught:
                 send(transport, url)
