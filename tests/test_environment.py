@@ -237,7 +237,7 @@ import sys
 from cognito_signout import SignOutClient
 client = SignOutClient(endpoint_url=sys.argv[1])
 client.sign_out(user_pool_id="us-east-1_Test00001", username="alice")
-print([name for name in ("botocore", "urllib3", "http.client", "asyncio", "uuid") if name in sys.modules])
+print([name for name in ("botocore", "urllib3", "http.client", "asyncio") if name in sys.modules])
 """
 
 MAKE_CLIENT = (
