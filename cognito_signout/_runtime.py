@@ -84,11 +84,10 @@ class Runtime:
             self._own_transport.close()
 
     def _transport(self, settings: Settings) -> Transport:
-        if self._own_transport is None:
-            with self._lock:
-                if self._own_transport is None:
-                    self._own_transport = _new_transport(settings)
-        return self._own_transport
+        with self._lock:
+            if self._own_transport is None:
+                self._own_transport = _new_transport(settings)
+            return self._own_transport
 
 
 def _new_transport(settings: Settings) -> Transport:

@@ -343,6 +343,13 @@ def test_credentials_that_somebody_put_into_a_session_are_not_exchanged_for_othe
     assert "Credential=ASIAROLE/" in request.headers["authorization"]
 
 
+def test_a_call_may_have_a_timeout(moto_pool: tuple[MotoPool, SignOutClient]) -> None:
+    """A bound that is kept is one that changes nothing."""
+    pool, client = moto_pool
+    pool.add_user("alice")
+    assert client.sign_out(user_pool_id=pool.id, username="alice", timeout=dt.timedelta(seconds=30)).attempts == 1
+
+
 def test_modules_can_be_reached_through_the_package() -> None:
     """As type checkers believe they can."""
     code = (

@@ -93,6 +93,7 @@ class World:
         self.time = 0.0
         self.clock_is_off_by = 0.0
         self.last_pause_ended = 0.0
+        self.oversleeps = 1.0
         self.steps: list[_flow.Step] = []
 
     def now(self) -> float:
@@ -134,7 +135,7 @@ class World:
         if isinstance(step, _flow.Configure):
             return self.settings
         if isinstance(step, _flow.Pause):
-            self.time += step.seconds
+            self.time += step.seconds * self.oversleeps
             self.last_pause_ended = self.time
             return None
         answers = self.credentials if isinstance(step, _flow.Authenticate) else self.answers
@@ -418,6 +419,15 @@ def test_the_last_error_is_raised_where_there_is_no_time_for_another_attempt(tim
     assert error.attempts == attempts
     assert world.time < timeout
     assert world.shared.quota.available == 500 - 5 * (attempts - 1)
+
+
+def test_who_oversleeps_is_told_the_last_error() -> None:
+    """On a busy machine, what stopped the call would be hidden behind a time-out."""
+    world = World(THROTTLED, max_attempts=9, random=0.5)
+    world.oversleeps = 3.0
+    error = world.failed_call(timeout=1)
+    assert type(error) is TooManyRequestsError
+    assert error.attempts == 1
 
 
 @given(

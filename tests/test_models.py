@@ -186,3 +186,9 @@ def test_results_are_equal_by_value(changes: dict[str, Any]) -> None:
     """An assertion in a test of an application would hold for another user's sign-out."""
     assert signed_out() == signed_out()
     assert len({signed_out(), signed_out(), signed_out(**changes)}) == 2
+
+
+def test_a_result_without_a_time_zone_is_refused() -> None:
+    """Whoever makes one for a test would compare tokens with another instant elsewhere."""
+    with pytest.raises(ValidationError, match="time zone"):
+        SignOutResult(id="1", created_at=datetime(2025, 1, 1), user_pool_id="us-east-1_A", username="a")  # noqa: DTZ001
