@@ -21,7 +21,7 @@ ALICE = {"UserPoolId": "us-east-1_A", "Username": "alice"}
 
 
 def send(fake: FakeCognito, body: bytes, *, header: str | None = None, **changes: str) -> dict[str, Any]:
-    """What the fake answers to a signed request of this body; ``changes`` are of its headers, named with underscores."""
+    """What the fake answers to a signed request of this body; ``changes`` are of its headers, with underscores."""
     signed = {
         "content-type": CONTENT_TYPE,
         "host": HOST,
