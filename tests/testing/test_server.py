@@ -48,7 +48,7 @@ def server() -> Generator[FakeCognitoServer]:
 def boto3_client(server: FakeCognitoServer, **arguments: Any) -> Generator[Any]:
     """A boto3 client for the server, which tries once."""
     keys = {"aws_access_key_id": server.fake.access_key, "aws_secret_access_key": server.fake.secret_key, **arguments}
-    config = Config(retries={"total_max_attempts": 1}, read_timeout=0.5)
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=3)
     client = boto3.client("cognito-idp", "us-east-1", endpoint_url=server.endpoint_url, config=config, **keys)
     with closing(client):
         yield client

@@ -698,6 +698,17 @@ def connecting(port: int) -> socket.socket:
     return sock
 
 
+def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+    transport: HttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, one dead node, or a broken IPv6, would make every call fail though another node answers."""
+    with unanswering_server() as dead, ScriptedServer([serves()]) as server:
+        ports = [int(dead.rstrip("/").rpartition(":")[2]), server.port]
+        addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_: addresses)
+        assert send(transport, "http://two-addresses.example/", timeout=4.0).status == 200
+
+
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
 @pytest.mark.parametrize("is_warm", [True, False])
 def test_no_time_left_is_a_timeout(transport: HttpTransport, timeout: float, is_warm: bool) -> None:
