@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 #: Of variables with these beginnings and endings none reaches a test.
 PREFIXES = ("AWS_", "BOTO", "_X_AMZN", "REQUESTS_CA_BUNDLE")
 SUFFIX = "_proxy"
+
+# The same examples in every run, lest a change fail for what it did not do; to look for new ones, run
+# `pytest --hypothesis-profile=explore`.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=5_000, deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

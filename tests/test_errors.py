@@ -186,7 +186,7 @@ def test_the_envelope_is_the_documented_one() -> None:
 usernames = st.text(
     st.characters(categories=["L", "M", "S", "N", "P"], exclude_characters="*"), min_size=1, max_size=128
 )
-echoes: list[Callable[[str], str]] = [str, str.lower, str.upper, str.title, str.casefold, str.swapcase]
+echoes: list[Callable[[str], str]] = [str, str.lower, str.upper, str.casefold]
 
 
 @given(username=usernames, echo=st.sampled_from(echoes))
@@ -211,15 +211,18 @@ def test_an_error_does_not_show_the_username_that_the_service_echoed(username: s
         attempts=2,
     )
     bare = UserNotFoundError(template, code="X", aws_code="Y", request_id="Z", reason_code="W", attempts=2)
-    frame = f"{type(bare).__module__}{bare!s}{bare!r}us-east-1_Ab129faBb***"
+    frame = f"{_last_line(bare)}{bare!r}us-east-1_Ab129faBb***"
     assume(all(name.lower() not in frame.lower() for name in (username, echoed)))
-    last_line = "".join(traceback.format_exception_only(error))
-    for shown in (str(error), repr(error), f"{error}", last_line):
+    for shown in (str(error), repr(error), f"{error}", _last_line(error)):
         assert username not in shown
         assert echoed not in shown
         assert "***" in shown
     assert error.message == template.format(echoed)
     assert error.username == username
+
+
+def _last_line(error: SignOutError) -> str:
+    return "".join(traceback.format_exception_only(error))
 
 
 @pytest.mark.parametrize("log", [logging.Logger.exception, logging.Logger.error])
