@@ -9,6 +9,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from .aio import AsyncSignOutClient
     from .client import SignOutClient
     from .errors import (
         AuthenticationError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .models import ErrorDetails, ErrorEnvelope, SignOutOutcome, SignOutResult, SuccessData, SuccessEnvelope
 
 __all__ = [
+    "AsyncSignOutClient",
     "AuthenticationError",
     "BotocoreConfig",
     "BotocoreSession",
@@ -65,13 +67,14 @@ __all__ = [
 
 
 _HOMES = {
+    "AsyncSignOutClient": "aio",
     "SignOutClient": "client",
     **dict.fromkeys(("BotocoreConfig", "BotocoreSession", "FrozenCredentialsSource", "StaticCredentials"), "_botocore"),
     **dict.fromkeys(("ErrorDetails", "ErrorEnvelope", "SuccessData", "SuccessEnvelope"), "models"),
     **dict.fromkeys(("SignOutOutcome", "SignOutResult"), "models"),
 }
 
-_MODULES = ("client", "errors", "models", "testing", "transports")
+_MODULES = ("aio", "client", "errors", "models", "testing", "transports")
 
 
 def __getattr__(name: str) -> object:

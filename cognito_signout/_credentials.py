@@ -59,6 +59,16 @@ class CredentialsProvider:
                     self._source = self._find(afresh=False)
         return _freeze(self._source)
 
+    def at_hand(self) -> Credentials | None:
+        """The same, if that takes no waiting: ``None`` where they are not loaded yet, or about to be refreshed, or
+        where their source is one that nothing is known of.
+
+        Raises:
+            CredentialsError: They can't be used.
+        """
+        source = self._source
+        return None if source is None or _may_wait(source) else _freeze(source)
+
     def replace(self, refused: Credentials) -> Credentials:
         """Other credentials than those that the service refused, if the source has any by now.
 
@@ -80,6 +90,19 @@ class CredentialsProvider:
         if source is None:
             raise CredentialsError(f"no AWS credentials were found; tried: {self._tried()}. {_HOW_TO}")
         return source
+
+
+def _may_wait(source: Any) -> bool:
+    """Whether getting the credentials of the moment from this source may take longer than a look."""
+    if not hasattr(source, "get_frozen_credentials"):
+        return False
+    refresh_needed = getattr(source, "refresh_needed", None)
+    if refresh_needed is None:
+        return (type(source).__module__, type(source).__name__) != ("botocore.credentials", "Credentials")
+    try:
+        return bool(refresh_needed())
+    except Exception:  # noqa: BLE001 -- whoever asks for the credentials themselves is told
+        return True
 
 
 def _freeze(source: Any) -> Credentials:

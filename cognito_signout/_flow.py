@@ -22,6 +22,7 @@ from .errors import (
     SignOutConnectionError,
     SignOutError,
     SignOutTimeoutError,
+    TooManyRequestsError,
     ValidationError,
 )
 from .models import SignOutResult
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ._credentials import Credentials
+    from ._pacing import Pacer
     from ._settings import Settings
     from .models import SignOutOutcome
 
@@ -62,9 +64,10 @@ CREDENTIALS_REFUSED = frozenset(
 
 @frozen
 class Configure:
-    """Resolve the settings for a pool; answered with :class:`Settings`."""
+    """Resolve the settings for a pool, within a number of seconds; answered with :class:`Settings`."""
 
     user_pool_id: str
+    timeout: float | None = None
 
 
 @frozen
@@ -72,6 +75,7 @@ class Authenticate:
     """Get the credentials of this moment, or others than those refused; answered with :class:`Credentials`."""
 
     refused: Credentials | None = None
+    timeout: float | None = None
 
 
 @frozen
@@ -128,13 +132,27 @@ class Shared:
 
 
 def sign_out(
-    clock: Clock, shared: Shared, *, user_pool_id: str, username: str, timeout: float | timedelta | None
+    clock: Clock,
+    shared: Shared,
+    *,
+    user_pool_id: str,
+    username: str,
+    timeout: float | timedelta | None,
+    pacer: Pacer | None = None,
 ) -> Flow:
-    """The flow of one call. See :meth:`SignOutClient.sign_out` for its arguments."""
-    call = _Call(clock, shared, user_pool_id, username)
+    """The flow of one call. See :meth:`SignOutClient.sign_out` for its arguments.
+
+    With a pacer, it is one call of many: every attempt waits for its turn, being throttled costs nothing but time, and
+    the timeout begins with the first attempt.
+    """
+    call = (
+        _Call(clock, shared, user_pool_id, username)
+        if pacer is None
+        else _PacedCall(clock, shared, user_pool_id, username, pacer)
+    )
     try:
         _protocol.check_arguments(user_pool_id, username)
-        return (yield from call.run(_seconds(timeout)))
+        return (yield from call.run(check_timeout(timeout)))
     except SignOutError as error:
         # What transports, settings and credentials raise does not say whom it was about.
         error.user_pool_id = user_pool_id if _protocol.is_user_pool_id(user_pool_id) else None
@@ -157,6 +175,8 @@ class _Call:
         self._user_pool_id = user_pool_id
         self._username = username
         self._deadline: float | None = None
+        self._counted = 0  # attempts that count
+        self._cost = 0  # of the last retry
         self._offset = 0.0  # with which the last request was signed: another call may correct the shared one
         self._invocation_id = _random_uuid()
         self._may_correct_clock = True
@@ -164,33 +184,38 @@ class _Call:
 
     def run(self, timeout: float | None) -> Flow:
         """Makes attempts until one settles it."""
-        if timeout is not None:
-            self._deadline = self._clock.monotonic() + timeout
-        self._settings = yield Configure(self._user_pool_id)
-        self._credentials = yield Authenticate()
+        self._start(timeout)
+        self._settings = yield Configure(self._user_pool_id, self._left())
         body = _protocol.encode_body(self._user_pool_id, self._username)
-        counted = 0
-        cost = 0
         while True:
+            self._credentials = yield Authenticate(timeout=self._left())
             outcome = yield from self._attempt(body)
             if isinstance(outcome, SignOutResult):
-                self._shared.quota.release(cost)
+                self._shared.quota.release(self._cost)
                 return outcome
             is_mended = self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome))
-            if is_mended and self._has_time_for(0.0):
-                continue
-            counted += 1
-            if not outcome.retryable or counted >= self._settings.max_attempts:
-                raise outcome
-            pause = _retry.delay(outcome, self._response, attempts=counted, random=self._clock.random())
-            if not self._has_time_for(pause):
-                raise outcome
-            cost = self._shared.quota.acquire(outcome)
-            if not cost:
-                raise outcome
-            yield Pause(pause)
-            if not self._has_time_for(0.0):  # it took longer than it should have
-                raise outcome
+            if not (is_mended and self._has_time_for(0.0)):
+                yield from self._prepare_retry(outcome)
+
+    def _start(self, timeout: float | None) -> None:
+        if timeout is not None:
+            self._deadline = self._clock.monotonic() + timeout
+
+    def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
+        """Waits until another attempt may be made; raises the error if none may."""
+        self._counted += 1
+        if not error.retryable or self._counted >= self._settings.max_attempts:
+            raise error
+        pause = _retry.delay(error, self._response, attempts=self._counted, random=self._clock.random())
+        if not self._has_time_for(pause) or not self._can_afford_retry(error):
+            raise error
+        yield Pause(pause)
+        if not self._has_time_for(0.0):  # it took longer than it should have
+            raise error
+
+    def _can_afford_retry(self, error: SignOutError) -> bool:
+        self._cost = self._shared.quota.acquire(error)
+        return self._cost > 0
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
         left = self._left()
@@ -274,12 +299,58 @@ class _Call:
 
     def _replaces_credentials(self, error: SignOutError) -> Generator[Step, Any, bool]:
         """Takes other credentials, if the service refused these and there are any. Once a call."""
-        if error.aws_code not in CREDENTIALS_REFUSED or not self._may_replace_credentials:
+        if (
+            error.aws_code not in CREDENTIALS_REFUSED
+            or not self._may_replace_credentials
+            or not self._has_time_for(0.0)
+        ):
             return False
         self._may_replace_credentials = False
         refused = self._credentials
-        self._credentials = yield Authenticate(refused)
+        self._credentials = yield Authenticate(refused, self._left())
         return self._credentials != refused
+
+
+class _PacedCall(_Call):
+    """One call of many, which takes its turns."""
+
+    def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str, pacer: Pacer) -> None:
+        super().__init__(clock, shared, user_pool_id, username)
+        self._pacer = pacer
+        self._timeout: float | None = None
+        self._error: SignOutError | None = None  # of the last attempt
+
+    def _start(self, timeout: float | None) -> None:
+        self._timeout = timeout  # which begins when it is this call's turn
+
+    def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
+        wait = self._pacer.reserve(self._clock.monotonic())
+        if self._error is not None and not self._has_time_for(wait):
+            raise self._error
+        if wait > 0:
+            yield Pause(wait)
+        sent_at = self._clock.monotonic()
+        if self._error is None:
+            super()._start(self._timeout)
+        elif not self._has_time_for(0.0):
+            raise self._error
+        outcome = yield from super()._attempt(body)
+        now = self._clock.monotonic()
+        if isinstance(outcome, TooManyRequestsError):
+            self._pacer.throttled(sent_at=sent_at, now=now, pause=_retry.asked_pause(self._response))
+        elif isinstance(outcome, SignOutError) and outcome.retryable:
+            self._pacer.failed(now)
+        else:
+            self._pacer.passed(now)
+        self._error = outcome if isinstance(outcome, SignOutError) else None
+        return outcome
+
+    def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
+        if not isinstance(error, TooManyRequestsError):  # which costs nothing but the wait for the next turn
+            yield from super()._prepare_retry(error)
+
+    def _can_afford_retry(self, error: SignOutError) -> bool:
+        return True  # the pacer sees to it that nobody storms
 
 
 def _random_uuid() -> str:
@@ -291,7 +362,12 @@ def _random_uuid() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _seconds(timeout: float | timedelta | None) -> float | None:
+def check_timeout(timeout: float | timedelta | None) -> float | None:
+    """A timeout in seconds; ``None`` for none.
+
+    Raises:
+        ValidationError: It is not positive, or no time at all.
+    """
     if timeout is None:
         return None
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout

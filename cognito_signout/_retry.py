@@ -75,12 +75,18 @@ def delay(error: SignOutError, response: HttpResponse | None, *, attempts: int, 
     """
     base = BASE_DELAY_THROTTLED if isinstance(error, TooManyRequestsError) else BASE_DELAY
     backoff = random * min(base * 2.0 ** min(attempts - 1, 30), MAX_DELAY)
-    asked = _retry_after(response) if response is not None else 0.0
-    return max(backoff, min(asked, backoff + MAX_EXTRA_DELAY))
+    return max(backoff, min(_retry_after(response), backoff + MAX_EXTRA_DELAY))
 
 
-def _retry_after(response: HttpResponse) -> float:
+def asked_pause(response: HttpResponse | None) -> float:
+    """How many seconds the service asks to be left alone, as far as it is heard where nothing else is waited for."""
+    return min(_retry_after(response), MAX_EXTRA_DELAY)
+
+
+def _retry_after(response: HttpResponse | None) -> float:
     """The pause that the service asks for, in seconds. A ``Retry-After`` that is a date is ignored."""
+    if response is None:
+        return 0.0
     milliseconds = response.headers.get("x-amz-retry-after", "")
     if _NUMBER.fullmatch(milliseconds):
         return int(milliseconds) / 1000

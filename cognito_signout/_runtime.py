@@ -1,7 +1,7 @@
-"""What the flow of a call runs on: the clock, chance, settings, credentials, the transport, and sleep.
+"""What the flow of a blocking call runs on: the clock, chance, settings, credentials, the transport, and sleep.
 
 One runtime belongs to one client and one process. It is the only place where a call meets the world, so it is
-what a fake puts in its place.
+what a fake puts in its place. Async calls have theirs in :mod:`._async_runtime`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from ._flow import Shared
 from ._settings import Resolver, Settings, trace_header
 from .transports import HttpResponse
@@ -19,26 +21,28 @@ from .transports import HttpResponse
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from ._async_runtime import AsyncRuntime
     from ._credentials import Credentials
     from ._options import Options
+    from .aio import AsyncSignOutClient
     from .client import SignOutClient
     from .transports import HttpRequest, Transport
 
 
-class Runtime:
-    """The real world, for a blocking client.
+class Stopped(BaseException):
+    """The work was abandoned, and what would come of it is of no interest any more."""
+
+
+class World:
+    """What takes no waiting: the clock, chance, and what a client's calls share.
 
     Args:
         options: The client's arguments.
-        transport: The transport that the client was given. It is not closed with the runtime.
     """
 
-    def __init__(self, options: Options, transport: Transport | None) -> None:
+    def __init__(self, options: Options) -> None:
         self.shared = Shared()
         self._resolver = Resolver(options)
-        self._given_transport = transport
-        self._own_transport: Transport | None = None
-        self._lock = threading.Lock()
 
     def now(self) -> float:
         """The time, in seconds since the epoch."""
@@ -52,13 +56,35 @@ class Runtime:
         """A random number from 0 up to 1."""
         return int.from_bytes(os.urandom(6), "big") / 2**48  # the random module takes long to import
 
-    def sleep(self, seconds: float) -> None:
-        """Waits."""
-        time.sleep(seconds)
-
     def trace_header(self) -> str | None:
         """The ``X-Amzn-Trace-Id`` to send, if any."""
         return trace_header()
+
+
+class Runtime(World):
+    """The real world, for a blocking client.
+
+    Args:
+        options: The client's arguments.
+        transport: The transport that the client was given. It is not closed with the runtime.
+    """
+
+    def __init__(self, options: Options, transport: Transport | None) -> None:
+        super().__init__(options)
+        self._given_transport = transport
+        self._own_transport: Transport | None = None
+        self._lock = threading.Lock()
+
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        """Waits.
+
+        Raises:
+            Stopped: What is waited for has happened before.
+        """
+        if until is None:
+            time.sleep(seconds)
+        elif until.wait(seconds):
+            raise Stopped
 
     def settings(self, user_pool_id: str) -> Settings:
         """What botocore would decide for a call to this pool."""
@@ -86,38 +112,38 @@ class Runtime:
     def _transport(self, settings: Settings) -> Transport:
         with self._lock:
             if self._own_transport is None:
-                self._own_transport = _new_transport(settings)
+                from .transports import HttpTransport
+
+                self._own_transport = HttpTransport(**settings.of_transport())
             return self._own_transport
 
 
-def _new_transport(settings: Settings) -> Transport:
-    from .transports import HttpTransport
+@frozen(eq=False)  # one is unlike any other, however often one fake is active
+class Substitute:
+    """What gives the clients of a process other runtimes, call by call.
 
-    return HttpTransport(
-        verify=settings.verify,
-        client_cert=settings.client_cert,
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        proxies=settings.proxies,
-        proxies_config=settings.proxies_config,
-        max_pool_connections=settings.max_pool_connections,
-        tcp_keepalive=settings.tcp_keepalive,
-    )
+    Attributes:
+        blocking: Gives one to a :class:`SignOutClient` of these arguments.
+        asynchronous: Gives one to an :class:`AsyncSignOutClient`.
+    """
+
+    blocking: Callable[[SignOutClient, Options], Runtime]
+    asynchronous: Callable[[AsyncSignOutClient, Options], AsyncRuntime]
 
 
-#: What gives every client another runtime, call by call, while a fake is active.
-substitute: Callable[[SignOutClient, Options], Runtime] | None = None
-_substitutes: list[Callable[[SignOutClient, Options], Runtime]] = []
+#: The one that is in force, while a fake is active.
+substitute: Substitute | None = None
+_substitutes: list[Substitute] = []
 _lock_of_substitutes = threading.Lock()
 
 
 @contextmanager
-def substituted(runtime_of: Callable[[SignOutClient, Options], Runtime]) -> Generator[None]:
+def substituted(
+    blocking: Callable[[SignOutClient, Options], Runtime],
+    asynchronous: Callable[[AsyncSignOutClient, Options], AsyncRuntime],
+) -> Generator[None]:
     """Gives every client in the process another runtime. The innermost wins; the order of leaving does not matter."""
-
-    def entry(client: SignOutClient, options: Options) -> Runtime:  # unlike any other, however often one fake is active
-        return runtime_of(client, options)
-
+    entry = Substitute(blocking, asynchronous)
     _change(_substitutes.append, entry)
     try:
         yield
@@ -125,10 +151,7 @@ def substituted(runtime_of: Callable[[SignOutClient, Options], Runtime]) -> Gene
         _change(_substitutes.remove, entry)
 
 
-def _change(
-    change: Callable[[Callable[[SignOutClient, Options], Runtime]], None],
-    entry: Callable[[SignOutClient, Options], Runtime],
-) -> None:
+def _change(change: Callable[[Substitute], None], entry: Substitute) -> None:
     global substitute
     with _lock_of_substitutes:
         change(entry)

@@ -12,7 +12,6 @@ import os.path
 import sys
 import threading
 from copy import copy
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
@@ -38,6 +37,8 @@ ENDPOINT_URL_VARIABLE = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"
 ENDPOINT_URL_SECTION = "cognito_identity_provider"
 #: In seconds: botocore's, where nothing chooses another.
 DEFAULT_TIMEOUT = 60
+#: For how many regions the settings are kept.
+MAX_REGIONS = 128
 RETRY_MODES = ("legacy", "standard", "adaptive")
 
 
@@ -71,6 +72,19 @@ class Settings:
     tcp_keepalive: bool = False
     user_agent: str = ""
 
+    def of_transport(self) -> dict[str, Any]:
+        """The arguments of a transport: what it must know of them."""
+        return {
+            "verify": self.verify,
+            "client_cert": self.client_cert,
+            "connect_timeout": self.connect_timeout,
+            "read_timeout": self.read_timeout,
+            "proxies": self.proxies,
+            "proxies_config": self.proxies_config,
+            "max_pool_connections": self.max_pool_connections,
+            "tcp_keepalive": self.tcp_keepalive,
+        }
+
 
 class Resolver:
     """Resolves, for one client, what botocore would; keeps the session, the credentials and the answers."""
@@ -81,7 +95,7 @@ class Resolver:
         self._session: Any = None
         self._region: str | None = None
         self.credentials = CredentialsProvider(self._load_credentials, tried=self._tried)
-        self._settings_for = lru_cache(maxsize=128)(self._resolve)
+        self._settings: dict[str, Settings] = {}  # by the region that the pool's id begins with
 
     @property
     def session(self) -> Any:
@@ -89,11 +103,16 @@ class Resolver:
         long as the environment is enough.
         """
         session = self._session
-        if session is None or (isinstance(session, EnvironmentSession) and "botocore" in sys.modules):
+        if not self.has_session_at_hand():
             with self._lock:
                 if self._session is session:
                     self._session = self._new_session()
         return self._session
+
+    def has_session_at_hand(self) -> bool:
+        """Whether there is one already, which takes no waiting."""
+        session = self._session
+        return session is not None and not (isinstance(session, EnvironmentSession) and "botocore" in sys.modules)
 
     def before_send(self, request: HttpRequest) -> HttpRequest | HttpResponse:
         """The answer of a handler of botocore's ``before-send`` event, or the request as the handlers left it."""
@@ -106,7 +125,18 @@ class Resolver:
         Raises:
             ConfigurationError: botocore, or its environment, is not set up so that a call could be made.
         """
-        return self._settings_for(user_pool_id.partition("_")[0])
+        settings = self.settings_at_hand(user_pool_id)
+        if settings is None:
+            region_of_pool = user_pool_id.partition("_")[0]
+            settings = self._resolve(region_of_pool)
+            if len(self._settings) >= MAX_REGIONS:  # those are no regions
+                self._settings.clear()
+            self._settings[region_of_pool] = settings
+        return settings
+
+    def settings_at_hand(self, user_pool_id: str) -> Settings | None:
+        """The same, if it was decided before."""
+        return self._settings.get(user_pool_id.partition("_")[0])
 
     def _resolve(self, region_of_pool: str) -> Settings:
         try:

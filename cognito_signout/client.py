@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 from . import _flow
 from . import _runtime as runtimes
 from ._options import Options
-from .errors import ConfigurationError
+from .errors import ConfigurationError, SignOutError
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Generator, Iterable
     from datetime import timedelta
     from types import TracebackType
 
     from typing_extensions import Self
 
     from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
-    from .models import SignOutResult
+    from .models import SignOutOutcome, SignOutResult
     from .transports import Transport
 
 __all__ = ["SignOutClient"]
@@ -111,6 +113,81 @@ class SignOutClient:
             runtime,
         )
 
+    def sign_out_many(
+        self,
+        *,
+        user_pool_id: str,
+        usernames: Iterable[str],
+        max_rate: float | None = None,
+        max_concurrency: int = 10,
+        timeout: float | timedelta | None = None,
+    ) -> Generator[SignOutOutcome, None, None]:
+        """Signs out any number of users, as fast as the account's quota lets it, and yields what came of each.
+
+        Nothing happens before the first outcome is asked for, and no more than ``max_concurrency`` usernames are
+        held at a time: ``usernames`` may be a generator over millions. Outcomes come as they are there, not in
+        order. No error of one user ends it. When the service throttles, all requests slow down, and whoever was
+        throttled is tried again, for as long as it takes: processes that share a quota come to share it evenly.
+        Leaving the iterator early stops the work: use ``contextlib.closing`` where that may happen. Whoever was
+        not yielded by then may or may not have been signed out.
+
+        Args:
+            user_pool_id: The id of the pool.
+            usernames: Names, aliases or ``sub`` of users. Pulled by whoever consumes the outcomes.
+            max_rate: How many requests may be sent in a second, retries included. Default: as many as the service
+                takes. Where others live on the same quota, leave them some of it.
+            max_concurrency: How many users may be in hand: in flight in a thread each, or waiting to be yielded.
+            timeout: How long it may take with one user, from the first request on: in seconds, or a
+                ``timedelta``. Default: no bound.
+
+        Returns:
+            An iterator over a :class:`SignOutResult` or a :class:`SignOutError` for each username, both with the
+            ``username`` they are about.
+
+        Raises:
+            ValidationError: An argument can't be right. A username that breaks the constraints is an outcome.
+            ConfigurationError: As for :meth:`sign_out`.
+            CredentialsError: There are no usable credentials, which would befall all users alike. So would
+                :class:`AuthenticationError`, :class:`NotAuthorizedError`, :class:`ResourceNotFoundError` and
+                :class:`OperationNotEnabledError`: no more users are begun, those in flight are yielded, and then
+                the error is raised. Its ``username`` is whose it was.
+
+        >>> from cognito_signout.testing import FakeCognito
+        >>> fake = FakeCognito()
+        >>> fake.add_user(user_pool_id="us-east-1_Test00001", username="alice")
+        >>> outcomes = fake.client().sign_out_many(user_pool_id="us-east-1_Test00001", usernames=["alice", "bob"])
+        >>> sorted((outcome.username, type(outcome).__name__) for outcome in outcomes)
+        [('alice', 'SignOutResult'), ('bob', 'UserNotFoundError')]
+        """
+        import threading
+
+        from ._many import check_arguments
+        from ._pacing import Pacer
+        from ._threads import in_threads
+
+        check_arguments(
+            user_pool_id=user_pool_id,
+            usernames=usernames,
+            max_rate=max_rate,
+            max_concurrency=max_concurrency,
+            timeout=timeout,
+        )
+        runtime = self._runtime()
+        runtime.settings(user_pool_id)  # which raises what would befall every user
+        pacer = Pacer(max_rate)
+        stop = threading.Event()
+
+        def sign_out(username: str) -> SignOutOutcome:
+            flow = _flow.sign_out(
+                runtime, runtime.shared, user_pool_id=user_pool_id, username=username, timeout=timeout, pacer=pacer
+            )
+            try:
+                return _drive(flow, runtime, stop)
+            except SignOutError as error:
+                return error
+
+        return in_threads(sign_out, usernames, max_concurrency=max_concurrency, stop=stop)
+
     def close(self) -> None:
         """Closes the idle connections, but not a transport that was passed in. A later call opens new ones."""
         self._own_runtime().close()
@@ -130,7 +207,7 @@ class SignOutClient:
     def _runtime(self) -> runtimes.Runtime:
         substitute = runtimes.substitute  # once: another thread may take it away
         if substitute is not None:
-            return substitute(self, self._options)
+            return substitute.blocking(self, self._options)
         return self._own_runtime()
 
     def _own_runtime(self) -> runtimes.Runtime:
@@ -139,13 +216,13 @@ class SignOutClient:
         return self._current
 
 
-def _drive(flow: _flow.Flow, runtime: runtimes.Runtime) -> SignOutResult:
-    """Does what the flow asks for, until it is done."""
+def _drive(flow: _flow.Flow, runtime: runtimes.Runtime, stop: threading.Event | None = None) -> SignOutResult:
+    """Does what the flow asks for, until it is done, or until it is to stop."""
     try:
         step = next(flow)
         while True:
             try:
-                answer = _perform(step, runtime)
+                answer = _perform(step, runtime, stop)
             except Exception as error:  # noqa: BLE001 -- the flow decides what becomes of it
                 step = flow.throw(error)
             else:
@@ -155,12 +232,12 @@ def _drive(flow: _flow.Flow, runtime: runtimes.Runtime) -> SignOutResult:
         return result
 
 
-def _perform(step: _flow.Step, runtime: runtimes.Runtime) -> object:
+def _perform(step: _flow.Step, runtime: runtimes.Runtime, stop: threading.Event | None) -> object:
     if isinstance(step, _flow.Send):
         return runtime.send(step.request, step.settings, step.timeout)
     if isinstance(step, _flow.Configure):
         return runtime.settings(step.user_pool_id)
     if isinstance(step, _flow.Authenticate):
         return runtime.credentials(step.refused)
-    runtime.sleep(step.seconds)
+    runtime.sleep(step.seconds, stop)
     return None

@@ -71,7 +71,7 @@ class World:
     Args:
         answers: What comes of each request: a response, an exception to raise, or a pair of the seconds that it
             takes and either of these. The last one is repeated.
-        credentials: What comes of each question for credentials. The last one is repeated.
+        credentials: What a question for credentials is answered with, until they are refused and the next are due.
     """
 
     def __init__(
@@ -138,11 +138,18 @@ class World:
             self.time += step.seconds * self.oversleeps
             self.last_pause_ended = self.time
             return None
-        answers = self.credentials if isinstance(step, _flow.Authenticate) else self.answers
-        answer = answers[0] if len(answers) == 1 else answers.popleft()
+        answer = self._credentials(step.refused) if isinstance(step, _flow.Authenticate) else _next(self.answers)
         if isinstance(answer, tuple):
             self.time += answer[0]
             return answer[1]
+        return answer
+
+    def _credentials(self, refused: Credentials | None) -> Any:
+        if refused is not None and len(self.credentials) > 1:
+            self.credentials.popleft()
+        answer = self.credentials[0]
+        if isinstance(answer, tuple):  # it takes its time once
+            self.credentials[0] = answer[1]
         return answer
 
     @property
@@ -159,6 +166,10 @@ class World:
     def pauses(self) -> list[float]:
         """The seconds of each pause."""
         return [step.seconds for step in self.steps if isinstance(step, _flow.Pause)]
+
+
+def _next(answers: deque[Any]) -> Any:
+    return answers[0] if len(answers) == 1 else answers.popleft()
 
 
 # One attempt
@@ -634,6 +645,7 @@ def test_refused_credentials_are_replaced(code: str) -> None:
     assert [step for step in world.steps if isinstance(step, _flow.Authenticate)] == [
         _flow.Authenticate(),
         _flow.Authenticate(KEYS),
+        _flow.Authenticate(),
     ]
     first, second = world.requests
     assert "Credential=AKIDEXAMPLE/" in first.headers["Authorization"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .._botocore import BotocoreConfig, FrozenCredentialsSource, StaticCredentials
+    from ..aio import AsyncSignOutClient
     from ..client import SignOutClient
     from ..transports import HttpRequest
 
@@ -146,7 +147,7 @@ class FakeCognito:
         self._throttle: _Throttle | None = None
         self._faults: deque[str] = deque()
         self._requests: list[RecordedRequest] = []
-        self._runtimes: WeakKeyDictionary[SignOutClient, FakeRuntime] = WeakKeyDictionary()
+        self._runtimes: WeakKeyDictionary[object, FakeRuntime] = WeakKeyDictionary()
 
     # -- what there is
 
@@ -332,8 +333,22 @@ class FakeCognito:
         options = Options(region_name=region_name, credentials=credentials, config=config)
         return FakeClient(self._new_runtime(options, credentials))
 
+    def async_client(
+        self,
+        *,
+        region_name: str | None = None,
+        credentials: FrozenCredentialsSource | StaticCredentials | None = None,
+        config: BotocoreConfig | None = None,
+    ) -> AsyncSignOutClient:
+        """The same for asyncio: an :class:`AsyncSignOutClient`, which needs no aiohttp here."""
+        from ._async_runtime import FakeAsyncClient
+
+        options = Options(region_name=region_name, credentials=credentials, config=config)
+        return FakeAsyncClient(self._new_runtime(options, credentials))
+
     def activate(self) -> Activation[FakeCognito]:
-        """Makes every ``SignOutClient`` in the process talk to this fake, those made earlier included.
+        """Makes every ``SignOutClient`` and ``AsyncSignOutClient`` in the process talk to this fake, those made earlier
+        included.
 
         boto3's clients go on talking to AWS: for them there is :class:`FakeCognitoServer`.
 
@@ -342,7 +357,7 @@ class FakeCognito:
         """
         return Activation(self, self._runtime_of)
 
-    def _runtime_of(self, client: SignOutClient, options: Options) -> FakeRuntime:
+    def _runtime_of(self, client: object, options: Options) -> FakeRuntime:
         with self._lock:
             runtime = self._runtimes.get(client)
             if runtime is None:

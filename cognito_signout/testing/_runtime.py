@@ -11,19 +11,22 @@ from .._endpoints import Endpoint, check_region
 from .._flow import Shared
 from .._options import attempts_of
 from .._retry import DEFAULT_MAX_ATTEMPTS
-from .._runtime import Runtime, substituted
+from .._runtime import Runtime, Stopped, substituted
 from .._settings import DEFAULT_TIMEOUT, Settings
 from .._user_agent import user_agent
 from ..client import SignOutClient
 from ..errors import SignOutConnectionError, SignOutTimeoutError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from .._async_runtime import AsyncRuntime
     from .._credentials import Credentials
     from .._options import Options
+    from ..aio import AsyncSignOutClient
     from ..transports import HttpRequest, HttpResponse
     from ._users import Clock
 
@@ -62,8 +65,10 @@ class FakeRuntime(Runtime):
         """The fake's time, which never goes back."""
         return self._clock.now()
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
         """Moves the fake's time on, at once."""
+        if until is not None and until.is_set():
+            raise Stopped
         self._clock.advance(seconds)
 
     def random(self) -> float:
@@ -119,13 +124,13 @@ class FakeClient(SignOutClient):
 class Activation(Generic[T]):
     """A fake that is active: within ``with``, or for each call of a decorated function, async ones too."""
 
-    def __init__(self, fake: T, runtime_of: Callable[[SignOutClient, Options], Runtime]) -> None:
+    def __init__(self, fake: T, runtime_of: Callable[[object, Options], FakeRuntime]) -> None:
         self._fake = fake
         self._runtime_of = runtime_of
         self._entered: list[AbstractContextManager[None]] = []
 
     def __enter__(self) -> T:
-        context = substituted(self._runtime_of)
+        context = self._substituted()
         context.__enter__()
         self._entered.append(context)
         return self._fake
@@ -147,14 +152,22 @@ class Activation(Generic[T]):
 
             @functools.wraps(function)
             async def call_async(*args: Any, **kwargs: Any) -> Any:
-                with substituted(self._runtime_of):
+                with self._substituted():
                     return await function(*args, **kwargs)
 
             return cast("F", call_async)
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with substituted(self._runtime_of):
+            with self._substituted():
                 return function(*args, **kwargs)
 
         return cast("F", call)
+
+    def _substituted(self) -> AbstractContextManager[None]:
+        def asynchronous(client: AsyncSignOutClient, options: Options) -> AsyncRuntime:
+            from ._async_runtime import FakeAsyncRuntime
+
+            return FakeAsyncRuntime(self._runtime_of(client, options))
+
+        return substituted(self._runtime_of, asynchronous)

@@ -1,0 +1,84 @@
+"""Runs many users' calls in threads: the blocking side of ``sign_out_many``.
+
+The threads are daemons, so that an iterator that nobody finished can't keep a process from ending.
+"""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from ._many import Progress
+from ._runtime import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from .models import SignOutOutcome
+
+
+def in_threads(
+    sign_out: Callable[[str], SignOutOutcome],
+    usernames: Iterable[str],
+    *,
+    max_concurrency: int,
+    stop: threading.Event,
+) -> Generator[SignOutOutcome, None, None]:
+    """Yields what comes of each username, as it comes.
+
+    Args:
+        sign_out: What to do for one of them, in one of the threads. It raises :class:`._runtime.Stopped` to abandon it.
+        usernames: Pulled in the thread that consumes.
+        max_concurrency: How many users may be in hand, and threads at work.
+        stop: Set when the work is to be abandoned.
+    """
+    progress = Progress(max_concurrency)
+    todo: SimpleQueue[str | None] = SimpleQueue()
+    done: SimpleQueue[SignOutOutcome | BaseException] = SimpleQueue()
+    threads: list[threading.Thread] = []
+    names = iter(usernames)
+    try:
+        while progress.may_pull() or progress.in_hand:
+            if progress.may_pull():
+                try:
+                    username = next(names)
+                except StopIteration:
+                    progress.exhausted()
+                    continue
+                except Exception as error:  # noqa: BLE001 -- raised when what is in hand is yielded
+                    progress.exhausted(error)
+                    continue
+                progress.pulled()
+                todo.put(username)
+                if len(threads) < progress.in_hand:
+                    threads.append(_started(sign_out, todo, done, stop))
+                if progress.may_pull() and done.empty():
+                    continue
+            outcome = progress.settled(done.get())
+            if outcome is not None:
+                yield outcome
+        progress.finish()
+    finally:
+        stop.set()
+        for _ in threads:
+            todo.put(None)
+        for thread in threads:
+            thread.join()
+
+
+def _started(
+    sign_out: Callable[[str], SignOutOutcome], todo: SimpleQueue[Any], done: SimpleQueue[Any], stop: threading.Event
+) -> threading.Thread:
+    def work() -> None:
+        while not ((username := todo.get()) is None or stop.is_set()):
+            try:
+                done.put(sign_out(username))
+            except Stopped:
+                break
+            except BaseException as error:  # noqa: BLE001 -- a handler's or a transport's, for the consumer
+                done.put(error)
+
+    thread = threading.Thread(target=work, name="cognito-signout", daemon=True)
+    thread.start()
+    return thread
