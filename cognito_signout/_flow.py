@@ -324,7 +324,7 @@ class _PacedCall(_Call):
         self._timeout = timeout  # which begins when it is this call's turn
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
-        wait = self._pacer.reserve(self._clock.monotonic())
+        wait = self._pacer.reserve(self._clock.monotonic(), self._clock.random())
         if self._error is not None and not self._has_time_for(wait):
             raise self._error
         if wait > 0:

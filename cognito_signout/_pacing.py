@@ -8,7 +8,7 @@ goes faster is cut more often: processes that share a quota come to share it eve
 
 The constants were found by simulation (see ``tests/test_pacing.py``), over quotas of 25 to 2,000 requests a second
 and one to eight processes: the rate must follow the quota closely, and few requests may be throttled for it, as
-they take the quota from whoever else lives on it. What makes shares more even throttles more requests.
+whoever else lives on the quota is throttled alike. What makes shares more even throttles more requests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import threading
 CUT = 0.8
 #: By how many requests a second the rate is raised in a second, and by which share of the rate after the cut.
 RISE = 1.0
-RISE_SHARE = 0.4
+RISE_SHARE = 0.5
 #: Until the second throttle, when next to nothing is known yet: twice as fast every second.
 FIRST_RISE_SHARE = math.log(2)
 #: The lowest rate in requests a second, and the lowest to begin with.
@@ -59,13 +59,20 @@ class Pacer:
         """How many requests a second it lets go at present; infinite as long as nothing holds them back."""
         return self._rate
 
-    def reserve(self, now: float) -> float:
-        """How many seconds the next request has to wait. It must be sent then: its place is taken."""
+    def reserve(self, now: float, random: float) -> float:
+        """How many seconds the next request has to wait. It must be sent then: its place is taken.
+
+        Args:
+            now: The time.
+            random: A random number from 0 up to 1. Processes that keep an even pace could fall into step, and then it
+                would always be the same one that is throttled.
+        """
         with self._lock:
             self._passed.start(now)
             at = max(now, self._next)
-            self._next = at + 1 / self._rate
-            return at - now
+            gap = 1 / self._rate
+            self._next = at + gap
+            return at - now + (0.0 if self._rise_share is None else random * gap)
 
     def passed(self, now: float) -> None:
         """The service took a request, whatever it said to it."""
