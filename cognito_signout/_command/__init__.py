@@ -1,0 +1,1 @@
+"""The parts of the command, one idea each: nothing but :mod:`cognito_signout._cli` imports them."""

@@ -1,0 +1,195 @@
+"""The journal: who was signed out, on disk, so that a run that was cut short can be started again.
+
+JSON Lines, in ASCII. The first line names the format and the user pool; each further one is an outcome as it is
+printed, with a checksum of it at the end. Lines are only ever appended, each by one write, so that whatever becomes
+of the process, at most the last line is cut off; such a line is forgotten. Whatever else is not as it was written
+is refused: from a name that lost a letter, somebody would be taken for signed out who is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO
+from zlib import crc32
+
+try:
+    import fcntl
+except ImportError:  # there, one has to see to it oneself that no two processes use one journal
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+FORMAT = "cognito-signout journal"
+VERSION = 1
+
+_CHECK = b', "check": '
+_OWNER_ALONE = 0o600
+#: Longer than any header.
+_MAX_HEADER = 4096
+
+
+class JournalError(Exception):
+    """The journal can't be used, or can't be written any more. The message names the file."""
+
+
+class Journal:
+    """An open journal.
+
+    Args:
+        path: The file. It is created, readable by its owner alone, if it does not exist.
+        user_pool_id: The pool that it is about.
+        read_only: Whether to leave the file as it is, and to take one that does not exist for an empty one.
+
+    Attributes:
+        signed_out: Who is signed out according to it, as of its opening.
+
+    Raises:
+        JournalError: It can't be opened, is no journal, is damaged, is about another pool, or another process
+            is using it. It was not written to.
+    """
+
+    def __init__(self, path: str, user_pool_id: str, *, read_only: bool = False) -> None:
+        self.path = path
+        self.signed_out: set[str] = set()
+        self._header = _line({"format": FORMAT, "version": VERSION, "user_pool_id": user_pool_id})
+        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
+        self._fd = -1
+        try:
+            self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0), _OWNER_ALONE)
+            self._open(read_only=read_only)
+        except FileNotFoundError as error:
+            if not read_only:
+                raise self._error(error) from None
+        except OSError as error:
+            self.close()
+            raise self._error(error) from None
+        except JournalError:
+            self.close()
+            raise
+
+    def append(self, line: str) -> None:
+        """Adds an outcome. It outlives the process from now on, and the machine from the next :meth:`sync` on.
+
+        Args:
+            line: The outcome, as it is printed: a JSON object in ASCII.
+
+        Raises:
+            JournalError: The disk is full, or worse.
+        """
+        outcome = line.encode("ascii")
+        self._write(outcome[:-1] + _CHECK + _checksum(outcome))
+
+    def sync(self) -> None:
+        """Has everything that was added before the call written to the disk.
+
+        Raises:
+            JournalError: It could not be.
+        """
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise self._error(error) from None
+
+    def close(self) -> None:
+        """Closes the file, and lets others use it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, *, read_only: bool) -> None:
+        status = os.fstat(self._fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise JournalError(f"{self.path} is no regular file, and so no journal")
+        if not read_only:
+            self._lock()
+        with open(self._fd, "rb", closefd=False) as file:
+            size = self._read(file)
+        if read_only:
+            return
+        if stat.S_IMODE(status.st_mode) & ~_OWNER_ALONE:
+            os.chmod(self._fd if os.chmod in os.supports_fd else self.path, _OWNER_ALONE)
+        if size < os.fstat(self._fd).st_size:
+            os.ftruncate(self._fd, size)
+        if size == 0:
+            self._write(self._header)
+            self.sync()
+            self._sync_directory()
+
+    def _lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"{self.path} is in use by another process") from None
+
+    def _read(self, file: BinaryIO) -> int:
+        """Reads who is signed out. Returns how many bytes belong to lines that are whole."""
+        header = file.readline(_MAX_HEADER)
+        if header != self._header:
+            if self._header.startswith(header):  # empty, or cut off
+                return 0
+            raise JournalError(f"{self.path} {self._complaint(header)}")
+        size = len(header)
+        for number, line in enumerate(file, 2):
+            if not line.endswith(b"\n"):
+                break
+            body, _, check = line.rpartition(_CHECK)
+            outcome = body + b"}"
+            if check != _checksum(outcome):
+                raise JournalError(f"{self.path} is damaged: line {number} is not as it was written")
+            entry = json.loads(outcome)
+            if entry["success"]:
+                self.signed_out.add(entry["username"])
+            size += len(line)
+        return size
+
+    def _complaint(self, header: bytes) -> str:
+        found: dict[str, object] = {}
+        with suppress(ValueError, TypeError):
+            found = dict(json.loads(header))
+        if found.get("format") != FORMAT:
+            return "is no journal of this command"
+        if found.get("version") != VERSION:
+            return "was written by another version of this command"
+        return "is about another user pool"
+
+    def _write(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._fd, data) :]
+        except OSError as error:
+            raise self._error(error) from None
+
+    def _sync_directory(self) -> None:
+        with suppress(OSError):  # not every system and every file system can
+            directory = os.open(os.path.dirname(os.path.abspath(self.path)), os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+
+    def _error(self, error: OSError) -> JournalError:
+        return JournalError(f"{self.path}: {error.strerror}")
+
+
+def _line(value: object) -> bytes:
+    return json.dumps(value).encode("ascii") + b"\n"
+
+
+def _checksum(outcome: bytes) -> bytes:
+    return b'"%08x"}\n' % crc32(outcome)
