@@ -34,7 +34,7 @@ POOL = "us-east-1_Ab129faBb"
 LOCAL_POOL = "local_Ab129faBb"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, eq=False)  # each is itself, by which pytest runs the tests of one together
 class Environment:
     """What a client finds, and what must come of it where that is not simply what boto3 does.
 

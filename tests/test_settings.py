@@ -174,19 +174,22 @@ class Named:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"session": AsyncSession()}, "async"),
-        ({"session": object()}, "botocore.session.Session"),
-        ({"session": "default"}, "botocore.session.Session"),
-        ({"session": botocore.session.Session(), "profile_name": "default"}, "profile_name"),
-        ({"credentials": AsyncCredentials()}, "async"),
-        ({"credentials": ("AKID", "secret")}, "get_frozen_credentials"),
-        ({"credentials": {"access_key": "AKID"}}, "get_frozen_credentials"),
-        ({"config": {"region_name": "us-east-1"}}, "botocore.config.Config"),
-        ({"config": Config(signature_version=UNSIGNED)}, "signature_version"),
-        ({"config": Config(signature_version="v4a")}, "signature_version"),
-        ({"config": Config(client_context_params={"name": True})}, "client_context_params"),
+        pytest.param({"session": AsyncSession()}, "async", id="session of aiobotocore"),
+        pytest.param({"session": object()}, "botocore.session.Session", id="session of nothing"),
+        pytest.param({"session": "default"}, "botocore.session.Session", id="session by name"),
+        pytest.param(
+            {"session": botocore.session.Session(), "profile_name": "default"}, "profile_name", id="session and profile"
+        ),
+        pytest.param({"credentials": AsyncCredentials()}, "async", id="credentials of aiobotocore"),
+        pytest.param({"credentials": ("AKID", "secret")}, "get_frozen_credentials", id="credentials in a pair"),
+        pytest.param({"credentials": {"access_key": "AKID"}}, "get_frozen_credentials", id="credentials in a mapping"),
+        pytest.param({"config": {"region_name": "us-east-1"}}, "botocore.config.Config", id="config in a mapping"),
+        pytest.param({"config": Config(signature_version=UNSIGNED)}, "signature_version", id="unsigned"),
+        pytest.param({"config": Config(signature_version="v4a")}, "signature_version", id="v4a"),
+        pytest.param(
+            {"config": Config(client_context_params={"name": True})}, "client_context_params", id="client context"
+        ),
     ],
-    ids=str,
 )
 def test_a_client_refuses_what_it_can_not_honour(arguments: dict[str, Any], complaint: str) -> None:
     """Else a wish would be passed over in silence, or fail at the first call with an error that explains nothing."""
