@@ -1,0 +1,1 @@
+"""The guides: their code is run as it stands on their pages."""
