@@ -1,20 +1,29 @@
 """The seam between the protocol and the network: a request, a response, and who carries the one to the other.
 
-Write a :class:`Transport` to fake the network, to audit what is sent, or to measure it; wrap
-:class:`HttpTransport` to add to what the library does by itself.
+Write a :class:`Transport` or an :class:`AsyncTransport` to fake the network, to audit what is sent, or to measure it;
+wrap :class:`HttpTransport` or :class:`AiohttpTransport` to add to what the library does by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
 
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    from ._aiohttp import AiohttpTransport
     from ._http import HttpTransport
 
-__all__ = ["Headers", "HttpRequest", "HttpResponse", "HttpTransport", "Transport"]
+__all__ = [
+    "AiohttpTransport",
+    "AsyncTransport",
+    "Headers",
+    "HttpRequest",
+    "HttpResponse",
+    "HttpTransport",
+    "Transport",
+]
 
 #: No answer of this service comes near it; whatever does is not an answer of this service.
 MAX_BODY = 1024 * 1024
@@ -49,6 +58,10 @@ class Headers(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def items(self) -> ItemsView[str, str]:
+        """The names with their values; without looking up each name, since every call goes through all of them."""
+        return dict(self._items.values()).items()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
@@ -121,9 +134,34 @@ class Transport(Protocol):
         ...
 
 
+class AsyncTransport(Protocol):
+    """A :class:`Transport` for asynchronous calls."""
+
+    async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
+        """Sends the request, once, and returns the response whatever its status. Follows no redirect.
+
+        Args:
+            request: What to send.
+            timeout: How many seconds are left for it; ``None`` for no bound but the transport's own.
+
+        Raises:
+            SignOutConnectionError: No complete response was had. Any other ``OSError`` is taken for one.
+            SignOutTimeoutError: It took too long. Any other ``TimeoutError`` is taken for one.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Releases the connections. What is sent afterwards opens new ones."""
+        ...
+
+
 def __getattr__(name: str) -> object:
     if name == "HttpTransport":  # it brings in ssl and sockets, which users of the seam need not have
         from ._http import HttpTransport
 
         return HttpTransport
+    if name == "AiohttpTransport":  # it brings in asyncio
+        from ._aiohttp import AiohttpTransport
+
+        return AiohttpTransport
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,13 +17,11 @@ import socket
 import ssl
 import weakref
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from attrs import frozen
-
-from ..errors import ConfigurationError, SignOutConnectionError, SignOutError, SignOutTimeoutError
+from ..errors import SignOutConnectionError, SignOutError, SignOutTimeoutError
 from ._deadlines import left, sooner
 from ._proxies import Proxy, proxy_for
+from ._requests import Origin, encode_head, locate
 from ._response import BadResponse, read_response
 from ._tls import TlsInTls, new_context
 
@@ -31,20 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from . import HttpRequest, HttpResponse
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-@frozen
-class _Origin:
-    """Whom a connection leads to; the key of the pool."""
-
-    scheme: str
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class HttpTransport:
@@ -87,9 +71,9 @@ class HttpTransport:
         self._max_idle = max_pool_connections
         self._tcp_keepalive = tcp_keepalive
         self._contexts: dict[object, ssl.SSLContext] = {}
-        self._proxy_of: dict[_Origin, Proxy | None] = {}
+        self._proxy_of: dict[Origin, Proxy | None] = {}
         self._pid = os.getpid()
-        self._idle: dict[_Origin, list[_Connection]] = {}
+        self._idle: dict[Origin, list[_Connection]] = {}
 
     def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
         """Sends the request, once, and returns the response whatever its status.
@@ -107,7 +91,7 @@ class HttpTransport:
         if self._pid != os.getpid():  # a fork: the sockets are the parent's
             self._idle, self._pid = {}, os.getpid()  # in this order: another thread may look in between
         deadline = sooner(None, timeout)
-        origin, netloc, target = _locate(request.url)
+        origin, netloc, target = locate(request.url)
         pool = self._idle.setdefault(origin, [])
         connection = _take(pool) or self._connect(origin, netloc, sooner(deadline, self._connect_timeout))
         try:
@@ -126,17 +110,17 @@ class HttpTransport:
             while connection := _pop(pool):
                 connection.close()
 
-    def _keep(self, connection: _Connection, origin: _Origin, pool: list[_Connection]) -> None:
+    def _keep(self, connection: _Connection, origin: Origin, pool: list[_Connection]) -> None:
         pool.append(connection)
         # Looked at afterwards, lest another thread come between: it may have filled the pool, or emptied it for good.
         if (len(pool) > self._max_idle or self._idle.get(origin) is not pool) and (surplus := _pop(pool, 0)):
             surplus.close()
 
-    def _connect(self, origin: _Origin, netloc: str, deadline: float | None) -> _Connection:
+    def _connect(self, origin: Origin, netloc: str, deadline: float | None) -> _Connection:
         if origin not in self._proxy_of:  # as botocore, which looks once
             self._proxy_of[origin] = proxy_for(origin.scheme, netloc, self._proxies)
         proxy = self._proxy_of[origin]
-        hop = origin if proxy is None else _Origin(proxy.scheme, proxy.host, proxy.port)
+        hop = origin if proxy is None else Origin(proxy.scheme, proxy.host, proxy.port)
         with _Faults(f"could not connect to {'the proxy ' if proxy else ''}{hop}"):
             connection = _Connection(_open_socket(hop, deadline, keepalive=self._tcp_keepalive))
         try:
@@ -196,7 +180,7 @@ class _Connection:
         """Leaves it to the proxy to make the requests, which then name the whole URL."""
         self._forwarding_proxy = proxy
 
-    def tunnel(self, origin: _Origin, proxy: Proxy, deadline: float | None) -> None:
+    def tunnel(self, origin: Origin, proxy: Proxy, deadline: float | None) -> None:
         """Asks the proxy for a tunnel to the origin."""
         self._write("CONNECT", str(origin), {"Host": str(origin), **proxy.headers}, b"", deadline)
         response, _ = self._read("CONNECT", deadline)
@@ -223,14 +207,7 @@ class _Connection:
         self._sock.close()
 
     def _write(self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float | None) -> None:
-        lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-        head = "\r\n".join(lines)
-        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
-            raise ConfigurationError("the request can't be sent: a header holds a line break")
-        try:
-            message = head.encode("latin-1") + body
-        except UnicodeEncodeError:  # not shown, and not chained: it holds the whole head
-            raise ConfigurationError("the request can't be sent: a header holds a character beyond Latin-1") from None
+        message = encode_head(method, target, headers) + body
         self._sock.settimeout(left(deadline))
         self._sock.sendall(message)
 
@@ -279,19 +256,6 @@ class _Faults:
             raise SignOutConnectionError(f"{self._doing}: {str(error) or type(error).__name__}") from error
 
 
-def _locate(url: str) -> tuple[_Origin, str, str]:
-    """Whom a URL leads to, that as it stands in the URL, and what to ask for there."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ConfigurationError("the request's URL is none") from None
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise ConfigurationError("the request's URL must be an http:// or https:// URL with a host name")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return _Origin(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme]), parts.netloc, target
-
-
 def _take(pool: list[_Connection]) -> _Connection | None:
     while connection := _pop(pool):
         try:
@@ -310,7 +274,7 @@ def _pop(pool: list[_Connection], index: int = -1) -> _Connection | None:
         return None
 
 
-def _open_socket(hop: _Origin, deadline: float | None, *, keepalive: bool) -> socket.socket:
+def _open_socket(hop: Origin, deadline: float | None, *, keepalive: bool) -> socket.socket:
     failure: OSError = OSError("the name has no address")
     addresses = socket.getaddrinfo(hop.host, hop.port, 0, socket.SOCK_STREAM)
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):

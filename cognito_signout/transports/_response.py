@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 MAX_OVERHEAD = 65536
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: [^\x00\r\n]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
+
+#: A header: its name and its value.
+FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\x00\r\n]*)?")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
@@ -92,7 +94,7 @@ def _read_fields(lines: _Lines) -> list[tuple[str, str]]:
 
 
 def _parse_field(line: bytes) -> tuple[str, str]:
-    field = _FIELD.fullmatch(line)
+    field = FIELD.fullmatch(line)
     if field is None:
         raise BadResponse("it has a malformed header")
     return field[1].decode("ascii"), field[2].strip(b" \t").decode("latin-1")
@@ -100,16 +102,23 @@ def _parse_field(line: bytes) -> tuple[str, str]:
 
 def _read_body(stream: BinaryIO, lines: _Lines, headers: Headers, *, is_1_0: bool) -> tuple[bytes, bool]:
     """The body, or as much of it as is read of any, and whether it ended before the connection did."""
+    is_chunked, size = framing(headers, is_1_0=is_1_0)
+    if is_chunked:
+        return _read_chunks(stream, lines)
+    if size is not None:
+        return _read_exactly(stream, min(size, MAX_BODY + 1)), size <= MAX_BODY
+    return stream.read(MAX_BODY + 1), False
+
+
+def framing(headers: Headers, *, is_1_0: bool) -> tuple[bool, int | None]:
+    """Whether a body comes in chunks, and its size, if that is known; where neither is, the connection ends it."""
     encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
     if encoding is not None:
         # With a length beside it, whoever is on the way may have read another body than we would.
         if is_1_0 or length is not None or encoding.lower() != "chunked":
             raise BadResponse("its Transfer-Encoding can't be trusted")
-        return _read_chunks(stream, lines)
-    if length is not None:
-        size = _parse_length(length)
-        return _read_exactly(stream, min(size, MAX_BODY + 1)), size <= MAX_BODY
-    return stream.read(MAX_BODY + 1), False
+        return True, None
+    return False, None if length is None else _parse_length(length)
 
 
 def _parse_length(value: str) -> int:

@@ -1,4 +1,4 @@
-"""Certificates: an authority of our own, and what it vouches for."""
+"""Transports of either kind; and certificates: an authority of our own, and what it vouches for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,25 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
+from cognito_signout.transports import HttpTransport
+
+from .on_a_loop import Loop
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from .on_a_loop import NewTransport
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def new_transport(request: pytest.FixtureRequest) -> Iterator[NewTransport]:
+    """Makes a transport, of the one kind and then of the other."""
+    if request.param == "blocking":
+        yield HttpTransport
+    else:
+        with Loop() as loop:
+            yield loop.new_transport
 
 
 @pytest.fixture(scope="session")

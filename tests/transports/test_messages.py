@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognito_signout import transports
-from cognito_signout.transports import Headers, HttpRequest, HttpResponse, HttpTransport, Transport
+from cognito_signout.transports import (
+    AiohttpTransport,
+    AsyncTransport,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    HttpTransport,
+    Transport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +108,8 @@ def test_evolving_a_request_keeps_the_rest() -> None:
 def test_the_seam_brings_in_no_sockets() -> None:
     """If this failed, everyone who imports the library would pay for what only the first call needs."""
     code = (
-        "import sys, cognito_signout.transports as t; heavy = {'ssl', 'http.client', 'urllib3', 'botocore', 'email'};"
+        "import sys, cognito_signout.transports as t; heavy = {'ssl', 'http.client', 'urllib3', 'botocore', 'email', "
+        "'asyncio', 'aiohttp'};"
         "assert not heavy & {*sys.modules}, heavy & {*sys.modules};"
         "t.HttpTransport();"
         "assert not heavy - {'ssl'} & {*sys.modules}, heavy & {*sys.modules}"
@@ -113,7 +123,9 @@ def test_what_the_seam_does_not_have_is_an_attribute_error() -> None:
         transports.HttpTransports  # noqa: B018
 
 
-def test_the_transport_is_one() -> None:
-    """If this failed, the library's own transport would not satisfy its own protocol."""
+def test_the_transports_are_such() -> None:
+    """If this failed, the library's own transports would not satisfy its own protocols."""
     transport: Transport = HttpTransport()
     transport.close()
+    asynchronous: AsyncTransport = AiohttpTransport()
+    asyncio.run(asynchronous.close())

@@ -11,7 +11,6 @@ import pytest
 import trustme
 
 from cognito_signout import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
-from cognito_signout.transports import HttpTransport
 from cognito_signout.transports._tls import default_ca_bundle
 
 from .scripted import OK, PATIENCE, ScriptedServer, answers, drips, sends, serves, waits_for_close
@@ -19,6 +18,8 @@ from .test_http import client_sockets, send
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from .on_a_loop import NewTransport
 
 
 def context_with(certificate: trustme.LeafCert) -> ssl.SSLContext:
@@ -41,10 +42,10 @@ def client_cert(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_server_that_the_bundle_vouches_for_is_trusted(
-    host: str, bundle: str, server_context: ssl.SSLContext
+    host: str, bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
     """If this failed, no private endpoint could be used; and kept connections would not work in TLS."""
-    transport = HttpTransport(verify=bundle)
+    transport = new_transport(verify=bundle)
     with ScriptedServer([serves()], context=server_context) as server:
         for _ in range(3):
             assert send(transport, f"https://{host}:{server.port}/").body == b"{}"
@@ -52,9 +53,11 @@ def test_a_server_that_the_bundle_vouches_for_is_trusted(
     assert len(server.peers) == 1
 
 
-def test_a_connection_that_ended_while_idle_is_noticed_in_tls(bundle: str, server_context: ssl.SSLContext) -> None:
+def test_a_connection_that_ended_while_idle_is_noticed_in_tls(
+    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+) -> None:
     """If this failed, the first call after a quiet minute would fail."""
-    transport = HttpTransport(verify=bundle)
+    transport = new_transport(verify=bundle)
     with ScriptedServer([answers(OK)], context=server_context) as server:
         for _ in range(3):
             assert send(transport, server.url).status == 200
@@ -82,7 +85,7 @@ def old(authority: trustme.CA) -> ssl.SSLContext:
 
 def demanding(authority: trustme.CA) -> ssl.SSLContext:
     """A server that wants to see a client's certificate."""
-    context = context_with(authority.issue_cert("localhost"))
+    context = context_with(authority.issue_cert("localhost", "127.0.0.1"))
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_REQUIRED
     return context
@@ -99,10 +102,10 @@ UNTRUSTED: dict[str, Any] = {
 
 @pytest.mark.parametrize(("make_context", "text"), UNTRUSTED.values(), ids=UNTRUSTED)
 def test_a_server_that_can_not_be_trusted_is_sent_nothing(
-    make_context: Any, text: str, authority: trustme.CA, bundle: str
+    make_context: Any, text: str, authority: trustme.CA, bundle: str, new_transport: NewTransport
 ) -> None:
     """If this failed, whoever sits in between would read the session token and the username."""
-    transport = HttpTransport(verify=bundle)
+    transport = new_transport(verify=bundle)
     with ScriptedServer([serves()], context=make_context(authority)) as server:
         with pytest.raises(SignOutConnectionError, match=text):
             send(transport, server.url)
@@ -110,9 +113,11 @@ def test_a_server_that_can_not_be_trusted_is_sent_nothing(
     assert not server.requests
 
 
-def test_a_private_authority_is_not_trusted_by_default(server_context: ssl.SSLContext) -> None:
+def test_a_private_authority_is_not_trusted_by_default(
+    server_context: ssl.SSLContext, new_transport: NewTransport
+) -> None:
     """If this failed, the default bundle would not be what is verified against."""
-    transport = HttpTransport()
+    transport = new_transport()
     with (
         ScriptedServer([serves()], context=server_context) as server,
         pytest.raises(SignOutConnectionError, match="certificate verify failed"),
@@ -120,9 +125,9 @@ def test_a_private_authority_is_not_trusted_by_default(server_context: ssl.SSLCo
         send(transport, server.url)
 
 
-def test_nothing_is_verified_where_that_was_asked_for() -> None:
+def test_nothing_is_verified_where_that_was_asked_for(new_transport: NewTransport) -> None:
     """If this failed, ``verify=False`` would not help against a self-signed development server."""
-    transport = HttpTransport(verify=False)
+    transport = new_transport(verify=False)
     with ScriptedServer([serves()], context=context_with(trustme.CA().issue_cert("other.example"))) as server:
         assert send(transport, server.url).status == 200
         transport.close()
@@ -130,19 +135,25 @@ def test_nothing_is_verified_where_that_was_asked_for() -> None:
 
 @pytest.mark.parametrize("in_one_file", [True, False])
 def test_a_client_shows_its_certificate(
-    in_one_file: bool, client_cert: tuple[str, str, str], authority: trustme.CA, bundle: str
+    in_one_file: bool,
+    client_cert: tuple[str, str, str],
+    authority: trustme.CA,
+    bundle: str,
+    new_transport: NewTransport,
 ) -> None:
     """If this failed, ``Config(client_cert=…)`` would be ignored."""
-    transport = HttpTransport(verify=bundle, client_cert=client_cert[2] if in_one_file else client_cert[:2])
+    transport = new_transport(verify=bundle, client_cert=client_cert[2] if in_one_file else client_cert[:2])
     with ScriptedServer([serves()], context=demanding(authority)) as server:
         assert send(transport, server.url).status == 200
         transport.close()
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-x\r\n", b""])
-def test_a_server_that_speaks_no_tls_is_a_connection_error(answer: bytes, bundle: str) -> None:
+def test_a_server_that_speaks_no_tls_is_a_connection_error(
+    answer: bytes, bundle: str, new_transport: NewTransport
+) -> None:
     """If this failed, https:// to a plain port would fail in an untyped way."""
-    transport = HttpTransport(verify=bundle)
+    transport = new_transport(verify=bundle)
     with (
         ScriptedServer([sends(answer)]) as server,
         pytest.raises(SignOutConnectionError, match="could not connect to localhost"),
@@ -150,19 +161,21 @@ def test_a_server_that_speaks_no_tls_is_a_connection_error(answer: bytes, bundle
         send(transport, f"https://localhost:{server.port}/")
 
 
-def test_plain_http_to_a_tls_port_is_a_connection_error(server_context: ssl.SSLContext) -> None:
+def test_plain_http_to_a_tls_port_is_a_connection_error(
+    server_context: ssl.SSLContext, new_transport: NewTransport
+) -> None:
     """If this failed, http:// to a TLS port would fail in an untyped way."""
     with ScriptedServer([serves()], context=server_context) as server, pytest.raises(SignOutConnectionError):
-        send(HttpTransport(), f"http://localhost:{server.port}/")
+        send(new_transport(), f"http://localhost:{server.port}/")
 
 
 @pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
 @pytest.mark.parametrize("script", [[drips(b"\x16\x03\x03\x40\x00", b"\x00")], [waits_for_close()]])
 def test_a_slow_handshake_is_cut_off_at_the_deadline(
-    script: Any, connect_timeout: float | None, timeout: float | None
+    script: Any, connect_timeout: float | None, timeout: float | None, new_transport: NewTransport
 ) -> None:
     """If this failed, a server that drips its handshake could hold a call for hours."""
-    transport = HttpTransport(verify=False, connect_timeout=connect_timeout)
+    transport = new_transport(verify=False, connect_timeout=connect_timeout)
     with ScriptedServer(script) as server:
         with pytest.raises(SignOutTimeoutError, match="could not connect to localhost"):
             send(transport, f"https://localhost:{server.port}/", timeout=timeout)
@@ -171,10 +184,14 @@ def test_a_slow_handshake_is_cut_off_at_the_deadline(
 
 @pytest.mark.parametrize(("read_timeout", "timeout"), [(0.2, None), (None, 0.2)])
 def test_a_slow_answer_is_cut_off_in_tls_too(
-    read_timeout: float | None, timeout: float | None, bundle: str, server_context: ssl.SSLContext
+    read_timeout: float | None,
+    timeout: float | None,
+    bundle: str,
+    server_context: ssl.SSLContext,
+    new_transport: NewTransport,
 ) -> None:
     """If this failed, deadlines would hold for plain HTTP alone, which nobody uses."""
-    transport = HttpTransport(verify=bundle, read_timeout=read_timeout)
+    transport = new_transport(verify=bundle, read_timeout=read_timeout)
     with (
         ScriptedServer([drips(b"HTTP/1.1 200 ")], context=server_context) as server,
         pytest.raises(SignOutTimeoutError),
@@ -197,7 +214,13 @@ def unusable(name: str, folder: Path) -> str:
     "culprit", ["CA bundle", "CA bundle beside a certificate", "client certificate", "client certificate's key"]
 )
 def test_a_file_that_can_not_be_used_is_named(
-    culprit: str, name: str, tmp_path: Path, client_cert: tuple[str, str, str], bundle: str, server_context: Any
+    culprit: str,
+    name: str,
+    tmp_path: Path,
+    client_cert: tuple[str, str, str],
+    bundle: str,
+    server_context: Any,
+    new_transport: NewTransport,
 ) -> None:
     """If this failed, an on-call engineer would look at the wrong file."""
     path = "with a \0" if name == "NUL" else unusable(name, tmp_path)
@@ -207,7 +230,7 @@ def test_a_file_that_can_not_be_used_is_named(
         "client certificate": {"verify": bundle, "client_cert": path},
         "client certificate's key": {"verify": bundle, "client_cert": (client_cert[0], path)},
     }
-    transport = HttpTransport(**arguments[culprit])
+    transport = new_transport(**arguments[culprit])
     with ScriptedServer([serves()], context=server_context) as server:
         with pytest.raises(ConfigurationError) as caught:
             send(transport, server.url)
@@ -216,10 +239,12 @@ def test_a_file_that_can_not_be_used_is_named(
     assert path in caught.value.message
 
 
-def test_the_key_of_another_certificate_is_refused(client_cert: tuple[str, str, str], tmp_path: Path) -> None:
+def test_the_key_of_another_certificate_is_refused(
+    client_cert: tuple[str, str, str], tmp_path: Path, new_transport: NewTransport
+) -> None:
     """If this failed, a mix-up of files would show only as a server's refusal."""
     trustme.CA().issue_cert("client@service.example").private_key_pem.write_to_path(str(tmp_path / "key.pem"))
-    transport = HttpTransport(client_cert=(client_cert[0], str(tmp_path / "key.pem")))
+    transport = new_transport(client_cert=(client_cert[0], str(tmp_path / "key.pem")))
     with (
         ScriptedServer([serves()]) as server,
         pytest.raises(ConfigurationError, match=r"client certificate .*key\.pem can't be used"),

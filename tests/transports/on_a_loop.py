@@ -1,0 +1,75 @@
+"""The asyncio transport, for tests that know the blocking one: an event loop in a thread of its own runs its calls."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from cognito_signout.transports import AiohttpTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import TypeAlias
+
+    from typing_extensions import Self
+
+    from cognito_signout.transports import HttpRequest, HttpResponse, Transport
+
+    NewTransport: TypeAlias = Callable[..., Transport]
+
+
+class Loop:
+    """An event loop in a thread, which ends as ``asyncio.run`` ends it. What it complains of, fails the test."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._complaints: list[object] = []
+
+    def new_transport(self, **settings: object) -> OnALoop:
+        """A transport with these settings."""
+        return OnALoop(AiohttpTransport(**settings), self._loop)  # type: ignore[arg-type]
+
+    def __enter__(self) -> Self:
+        self._loop.set_exception_handler(self._complain)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._loop.shutdown_asyncgens(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._loop.shutdown_default_executor(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        assert not self._complaints
+
+    def _complain(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        if "SSLProtocol._abort() takes" not in str(context.get("exception")):  # a fault of Python 3.11's own
+            self._complaints.append(context)
+
+
+class OnALoop:
+    """A transport whose calls are made there."""
+
+    def __init__(self, transport: AiohttpTransport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+
+    def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
+        """As a blocking transport's."""
+        return asyncio.run_coroutine_threadsafe(self._send(request, timeout), self._loop).result()
+
+    def close(self) -> None:
+        """As a blocking transport's."""
+        asyncio.run_coroutine_threadsafe(self._transport.close(), self._loop).result()
+
+    async def _send(self, request: HttpRequest, timeout: float | None) -> HttpResponse:
+        try:
+            return await self._transport.send(request, timeout=timeout)
+        finally:
+            for _ in range(5):  # what a loop closes is closed in one of its next rounds
+                await asyncio.sleep(0)

@@ -1,0 +1,271 @@
+"""The asyncio transport over real sockets, as far as it differs from the blocking one: loops, cancelling, aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import select
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from cognito_signout import ConfigurationError, SignOutConnectionError
+from cognito_signout.transports import AiohttpTransport, _aiohttp
+from cognito_signout.transports._sessions import explain
+
+from .scripted import (
+    OK,
+    PATIENCE,
+    ScriptedServer,
+    answers,
+    calls,
+    echoes,
+    hears,
+    reads,
+    sends,
+    serves,
+    waits_for,
+    waits_for_close,
+)
+from .test_http import client_sockets, fork, make_request, unanswering_server
+
+if TYPE_CHECKING:
+    import ssl
+
+    from cognito_signout.transports import HttpResponse
+
+    from .scripted import Step
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Any:
+    """If this failed, normal work would fill the log, with what an event loop complains of."""
+    yield
+    gc.collect()
+    assert not caplog.records
+
+
+async def send(transport: AiohttpTransport, url: str, timeout: float | None = PATIENCE) -> HttpResponse:
+    """Sends a request that is like any other."""
+    return await transport.send(make_request(url), timeout=timeout)
+
+
+def test_a_transport_outlives_its_event_loops() -> None:
+    """If this failed, a client could not be used in one asyncio.run after the other, or would leak the first one's."""
+    transport = AiohttpTransport()
+    with ScriptedServer([answers(OK), waits_for_close()]) as server:
+        for _ in range(3):
+            assert asyncio.run(send(transport, server.url)).status == 200
+            assert server.closed_by_client.wait(PATIENCE)
+            server.closed_by_client.clear()
+            assert not client_sockets(server)
+    assert len(server.peers) == 3
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the loop's own
+@pytest.mark.parametrize("is_used_again", [True, False])
+def test_a_loop_that_ends_without_farewell_is_let_go_of(is_used_again: bool) -> None:
+    """If this failed, whoever runs loops by hand would see complaints of what can't be closed any more."""
+    transport = AiohttpTransport()
+    with ScriptedServer([serves()]) as server:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(send(transport, server.url))
+        loop.close()
+        if is_used_again:
+            assert asyncio.run(send(transport, server.url)).status == 200
+        del loop, transport
+        gc.collect()
+
+
+def test_closing_in_another_loop_leaves_it_to_the_one_that_connected() -> None:
+    """If this failed, closing would reach into a loop that runs in another thread, or is closed."""
+    transport = AiohttpTransport()
+    with ScriptedServer([answers(OK), waits_for_close()]) as server:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(send(transport, server.url))
+        asyncio.run(transport.close())
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        assert server.closed_by_client.wait(PATIENCE)
+        loop.close()
+
+
+def test_many_calls_at_once_share_what_is_there(bundle: str, server_context: ssl.SSLContext) -> None:
+    """If this failed, calls at once would get each other's answers, or each would load the certificates anew."""
+
+    async def main(url: str) -> None:
+        transport = AiohttpTransport(verify=bundle, max_pool_connections=16)
+        for _ in range(5):
+            bodies = [b"%d" % number for number in range(16)]
+            sent = [transport.send(make_request(url, body), timeout=PATIENCE) for body in bodies]
+            assert [response.body for response in await asyncio.gather(*sent)] == bodies
+        await transport.close()
+
+    with ScriptedServer([echoes()], context=server_context) as server:
+        asyncio.run(main(server.url))
+    assert len(server.peers) == 16
+
+
+@pytest.mark.parametrize("where", ["the handshake", "the response", "an idle connection's response"])
+def test_cancelling_closes_the_connection(where: str) -> None:
+    """If this failed, a cancelled call would leave a connection behind whose answer the next call would read."""
+
+    async def main(server: ScriptedServer, url: str) -> None:
+        transport = AiohttpTransport(verify=False)
+        if where.startswith("an idle"):
+            await send(transport, url)
+        call = asyncio.create_task(send(transport, url))
+        await asyncio.to_thread(arrived.acquire, timeout=PATIENCE)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await asyncio.to_thread(server.closed_by_client.wait, PATIENCE)
+        assert not client_sockets(server)
+        await transport.close()
+
+    arrived = threading.Semaphore(0)
+    first: dict[str, list[Step]] = {
+        "the handshake": [hears()],
+        "the response": [reads()],
+        "an idle connection's response": [answers(OK), reads()],
+    }
+    with ScriptedServer([*first[where], calls(arrived.release), waits_for_close()]) as server:
+        asyncio.run(main(server, server.url.replace("http:", "https:") if "handshake" in where else server.url))
+    assert len(server.peers) == 1
+
+
+def test_cancelling_while_connecting_closes_the_socket() -> None:
+    """If this failed, giving up on a host that does not answer would leave a socket behind."""
+
+    async def main(url: str) -> None:
+        transport = AiohttpTransport()
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(send(transport, url), 0.2)
+        await asyncio.sleep(0)
+        assert len(os.listdir("/proc/self/fd")) == before
+        await transport.close()
+
+    with unanswering_server() as url:
+        asyncio.run(main(url))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forks_use_connections_of_their_own() -> None:
+    """If this failed, a parent and its children would read each other's answers."""
+    transport = AiohttpTransport()
+
+    async def exchange(url: str) -> bool:
+        bodies = [b"%d %d" % (os.getpid(), call) for call in range(20)]
+        return [(await transport.send(make_request(url, body), timeout=PATIENCE)).body for body in bodies] == bodies
+
+    def work(url: str) -> bool:
+        return asyncio.run(exchange(url))
+
+    with ScriptedServer([echoes()]) as server:
+        loop = asyncio.new_event_loop()
+        assert loop.run_until_complete(exchange(server.url))
+        children = [fork(work, server.url) for _ in range(2)]
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+        assert loop.run_until_complete(exchange(server.url))
+        loop.run_until_complete(transport.close())
+        loop.close()
+    assert len(server.peers) == 3
+
+
+def test_calls_in_flight_when_it_is_closed_are_not_disturbed() -> None:
+    """If this failed, closing would break calls off, or leave their connections open."""
+
+    async def main(server: ScriptedServer) -> None:
+        transport = AiohttpTransport()
+        call = asyncio.create_task(send(transport, server.url))
+        await asyncio.to_thread(arrived.wait, PATIENCE)
+        await transport.close()
+        answering.set()
+        assert (await call).status == 200
+        assert await asyncio.to_thread(server.closed_by_client.wait, PATIENCE)
+
+    arrived, answering = threading.Event(), threading.Event()
+    script: list[Step] = [
+        reads(),
+        calls(arrived.set),
+        waits_for(answering),
+        sends(OK),
+        waits_for_close(),
+    ]
+    with ScriptedServer(script) as server:
+        asyncio.run(main(server))
+
+
+def test_without_aiohttp_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, whoever lacks the extra would see a bare ImportError."""
+    import cognito_signout.transports as package
+
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "cognito_signout.transports._sessions", raising=False)
+    monkeypatch.delattr(package, "_sessions", raising=False)
+    with pytest.raises(ConfigurationError, match=r"pip install 'cognito-signout\[async\]'"):
+        AiohttpTransport()
+
+
+def test_where_asyncio_has_no_tls_in_tls_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, an https:// proxy would fail in an untyped way on Python 3.10."""
+    monkeypatch.setattr(_aiohttp, "_HAS_TLS_IN_TLS", False)
+    transport = AiohttpTransport(proxies={"https": "https://proxy.invalid"})
+    with pytest.raises(ConfigurationError, match=r"Python 3\.11"):
+        asyncio.run(send(transport, "https://service.invalid/"))
+
+
+def test_a_proxy_that_can_not_be_told_from_the_service_is_refused(bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, the one's certificates would be verified as the other's."""
+    monkeypatch.setattr(_aiohttp, "_HAS_TLS_IN_TLS", True)
+    transport = AiohttpTransport(proxies={"https": "https://localhost:1"}, proxies_config={"proxy_ca_bundle": bundle})
+    with pytest.raises(ConfigurationError, match="the service's own host"):
+        asyncio.run(send(transport, "https://localhost/"))
+
+
+def test_idle_connections_are_looked_at_where_there_is_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, connections could not be kept on Windows."""
+    monkeypatch.delattr(select, "poll")
+
+    async def main(url: str) -> None:
+        transport = AiohttpTransport()
+        for _ in range(3):
+            assert (await send(transport, url)).status == 200
+        await transport.close()
+
+    with ScriptedServer([serves()]) as server:
+        asyncio.run(main(server.url))
+    assert len(server.peers) == 1
+
+
+def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_an_answer() -> None:
+    """If this failed, a server's farewell, or a forged answer, could be read as the answer to the next call."""
+
+    async def main(server: ScriptedServer) -> None:
+        transport = AiohttpTransport()
+        for _ in range(3):
+            assert (await send(transport, server.url)).status == 200
+            server.wait_until_finished()  # which blocks the loop
+        await transport.close()
+
+    with ScriptedServer([answers(OK)]) as server:
+        asyncio.run(main(server))
+    assert len(server.peers) == 3
+
+
+def test_errors_of_aiohttp_are_not_chained() -> None:
+    """If this failed, whoever reports errors would report the whole request, signature and session token included."""
+    with ScriptedServer([answers(b"\xff\n")]) as server, pytest.raises(SignOutConnectionError) as caught:
+        asyncio.run(send(AiohttpTransport(), server.url))
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_what_no_system_has_said_is_named_by_its_kind() -> None:
+    """If this failed, an error of aiohttp's would be shown with all that it quotes, or without a word."""
+    assert explain(aiohttp.ClientConnectionError("session-token")) == ("ClientConnectionError", None)
