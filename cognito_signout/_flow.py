@@ -346,8 +346,10 @@ class _PacedCall(_Call):
         return outcome
 
     def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
-        if not isinstance(error, TooManyRequestsError):  # which costs nothing but the wait for the next turn
+        if not isinstance(error, TooManyRequestsError):
             yield from super()._prepare_retry(error)
+        elif not self._has_time_for(0.0):  # it costs nothing but the wait for the next turn
+            raise error
 
     def _can_afford_retry(self, error: SignOutError) -> bool:
         return True  # the pacer sees to it that nobody storms

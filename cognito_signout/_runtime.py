@@ -83,7 +83,7 @@ class Runtime(World):
         """
         if until is None:
             time.sleep(seconds)
-        elif until.wait(seconds):
+        elif until.wait(min(seconds, threading.TIMEOUT_MAX)):
             raise Stopped
 
     def settings(self, user_pool_id: str) -> Settings:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING
 
 from ._many import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
     from .models import SignOutOutcome
 
@@ -31,12 +31,12 @@ async def in_tasks(
     todo: asyncio.Queue[str] = asyncio.Queue()
     done: asyncio.Queue[SignOutOutcome | BaseException] = asyncio.Queue()
     tasks: list[asyncio.Task[None]] = []
-    names = _iterator(usernames)
+    pull = _puller(usernames)
     try:
         while progress.may_pull() or progress.in_hand:
             if progress.may_pull():
                 try:
-                    username = await _next(names)
+                    username = await pull()
                 except StopAsyncIteration:
                     progress.exhausted()
                     continue
@@ -75,14 +75,15 @@ async def _work(
             done.put_nowait(error)
 
 
-def _iterator(usernames: Iterable[str] | AsyncIterable[str]) -> Iterator[str] | AsyncIterator[str]:
-    return aiter(usernames) if isinstance(usernames, AsyncIterable) else iter(usernames)
+def _puller(usernames: Iterable[str] | AsyncIterable[str]) -> Callable[[], Awaitable[str]]:
+    if isinstance(usernames, AsyncIterable):
+        return aiter(usernames).__anext__
+    names = iter(usernames)
 
+    async def pull() -> str:
+        try:
+            return next(names)
+        except StopIteration:
+            raise StopAsyncIteration from None
 
-async def _next(names: Iterator[str] | AsyncIterator[str]) -> str:
-    if isinstance(names, AsyncIterator):
-        return await anext(names)
-    try:
-        return next(names)
-    except StopIteration:
-        raise StopAsyncIteration from None
+    return pull

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from .models import SignOutOutcome
 
+#: What a thread takes for the end, and no username, not even a wrong one such as ``None``.
+_END = object()
+
 
 def in_threads(
     sign_out: Callable[[str], SignOutOutcome],
@@ -34,7 +37,7 @@ def in_threads(
         stop: Set when the work is to be abandoned.
     """
     progress = Progress(max_concurrency)
-    todo: SimpleQueue[str | None] = SimpleQueue()
+    todo: SimpleQueue[Any] = SimpleQueue()
     done: SimpleQueue[SignOutOutcome | BaseException] = SimpleQueue()
     threads: list[threading.Thread] = []
     names = iter(usernames)
@@ -62,16 +65,17 @@ def in_threads(
     finally:
         stop.set()
         for _ in threads:
-            todo.put(None)
+            todo.put(_END)
         for thread in threads:
-            thread.join()
+            if thread is not threading.current_thread():  # which may be where the garbage is collected
+                thread.join()
 
 
 def _started(
     sign_out: Callable[[str], SignOutOutcome], todo: SimpleQueue[Any], done: SimpleQueue[Any], stop: threading.Event
 ) -> threading.Thread:
     def work() -> None:
-        while not ((username := todo.get()) is None or stop.is_set()):
+        while not ((username := todo.get()) is _END or stop.is_set()):
             try:
                 done.put(sign_out(username))
             except Stopped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,8 @@ class SignOutClient:
         )
         if transport is not None and not (hasattr(transport, "send") and hasattr(transport, "close")):
             raise ConfigurationError("transport must have send(request, *, timeout) and close()")
+        if inspect.iscoroutinefunction(getattr(transport, "send", None)):
+            raise ConfigurationError("transport is an async one; give it to an AsyncSignOutClient")
         self._transport = transport
         self._start()
 
@@ -233,6 +236,8 @@ def _drive(flow: _flow.Flow, runtime: runtimes.Runtime, stop: threading.Event | 
 
 
 def _perform(step: _flow.Step, runtime: runtimes.Runtime, stop: threading.Event | None) -> object:
+    if stop is not None and stop.is_set():
+        raise runtimes.Stopped
     if isinstance(step, _flow.Send):
         return runtime.send(step.request, step.settings, step.timeout)
     if isinstance(step, _flow.Configure):

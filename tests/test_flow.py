@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from cognito_signout import _flow, _protocol
 from cognito_signout._credentials import Credentials
 from cognito_signout._endpoints import Endpoint, endpoint_for
+from cognito_signout._pacing import Pacer
 from cognito_signout._retry import RetryQuota
 from cognito_signout._settings import Settings
 from cognito_signout.errors import (
@@ -114,7 +115,12 @@ class World:
 
     def call(self, *, user_pool_id: Any = POOL, username: Any = "alice", timeout: Any = None) -> SignOutResult:
         """Runs one call to its end."""
-        flow = _flow.sign_out(self, self.shared, user_pool_id=user_pool_id, username=username, timeout=timeout)
+        return self.run(
+            _flow.sign_out(self, self.shared, user_pool_id=user_pool_id, username=username, timeout=timeout)
+        )
+
+    def run(self, flow: _flow.Flow) -> SignOutResult:
+        """Does what a flow asks for."""
         try:
             step = next(flow)
             while True:
@@ -763,3 +769,162 @@ def test_an_error_of_the_set_up_says_whom_the_call_was_about(raised: SignOutErro
     assert error is raised
     assert (error.user_pool_id, error.username, error.attempts) == (POOL, "alice", 0)
     assert world.requests == []
+
+
+# One call of many
+
+
+class Paced(World):
+    """A world in which a call is one of many.
+
+    Args:
+        answers: As before.
+        max_rate: The pacer's.
+        world: What else there is, as before.
+    """
+
+    def __init__(self, *answers: Any, max_rate: float | None = None, **world: Any) -> None:
+        super().__init__(*answers, **world)
+        self.pacer = Pacer(max_rate)
+
+    def call(self, *, user_pool_id: Any = POOL, username: Any = "alice", timeout: Any = None) -> SignOutResult:
+        """Runs one call to its end."""
+        return self.run(
+            _flow.sign_out(
+                self, self.shared, user_pool_id=user_pool_id, username=username, timeout=timeout, pacer=self.pacer
+            )
+        )
+
+
+def test_a_call_of_many_waits_for_its_turn() -> None:
+    """The pace would be that of whoever pulls the usernames."""
+    world = Paced(OK, max_rate=2)
+    for _ in range(3):
+        world.call()
+    assert world.pauses == pytest.approx([0.5, 0.5])
+    assert [type(step) for step in world.steps[:3]] == [_flow.Configure, _flow.Authenticate, _flow.Send]
+    assert [type(step) for step in world.steps[3:7]] == [_flow.Configure, _flow.Authenticate, _flow.Pause, _flow.Send]
+
+
+def test_every_attempt_of_many_waits_for_its_turn() -> None:
+    """Retries would come on top of the pace."""
+    world = Paced(BROKEN, BROKEN, OK, max_rate=0.1, random=0.0)
+    assert world.call().attempts == 3
+    times = [0.0, 10.0, 20.0]
+    assert [r.headers["X-Amz-Date"][-3:-1] for r in world.requests] == [f"{time:02.0f}" for time in times]
+
+
+def test_being_throttled_costs_no_attempts() -> None:
+    """Users would be lost to a quota that somebody else has used up."""
+    world = Paced(*[THROTTLED] * 50, OK, max_attempts=1)
+    assert world.call().attempts == 51
+    assert world.shared.quota.available == 500
+    assert world.requests[-1].headers["amz-sdk-request"] == "attempt=51; max=51"
+
+
+@pytest.mark.parametrize("answer", [BROKEN, SignOutConnectionError("reset"), TimeoutError("late"), HttpResponse(503)])
+def test_whatever_else_may_pass_costs_attempts(answer: Any) -> None:
+    """A run without a network would never end."""
+    world = Paced(answer, THROTTLED, answer, THROTTLED, THROTTLED, answer, OK, max_attempts=3)
+    error = world.failed_call()
+    assert error.attempts == 6
+    assert not isinstance(error, TooManyRequestsError)
+    assert world.shared.quota.available == 500, "the pacer sees to it that nobody storms"
+
+
+@pytest.mark.parametrize(("answer", "cls"), FINAL)
+def test_what_will_not_pass_is_raised_at_once_in_a_call_of_many(answer: Any, cls: type[SignOutError]) -> None:
+    """Everyone behind would wait for what can't come."""
+    world = Paced(THROTTLED, answer)
+    error = world.failed_call()
+    assert type(error) is cls
+    assert (error.attempts, error.username) == (2, "alice")
+
+
+def test_credentials_are_asked_for_anew_for_each_attempt() -> None:
+    """Who has waited long enough would sign with keys that have expired meanwhile."""
+    world = Paced(THROTTLED, BROKEN, OK)
+    world.call()
+    kinds = [type(step) for step in world.steps if not isinstance(step, _flow.Pause)]
+    assert kinds == [_flow.Configure, *[_flow.Authenticate, _flow.Send] * 3]
+
+
+def test_clock_and_credentials_are_mended_in_a_call_of_many() -> None:
+    """Keys that were rotated would end a run of hours."""
+    world = Paced(
+        THROTTLED,
+        refusal("RequestExpired", date=http_date(NOW + 3600)),
+        refusal("ExpiredToken"),
+        OK,
+        credentials=(KEYS, OTHER_KEYS),
+        max_attempts=1,
+    )
+    assert world.call().attempts == 4
+
+
+def test_a_pause_that_the_service_asks_for_holds_up_everyone() -> None:
+    """All others would run into the same throttle at once."""
+    world = Paced(refusal("TooManyRequestsException", x_amz_retry_after="4000"), OK)
+    world.call()
+    assert world.time >= 4
+
+
+def test_the_timeout_of_a_call_of_many_begins_with_its_first_attempt() -> None:
+    """Who waits for a turn, or for the first credentials, would time out before it comes."""
+    world = Paced(OK, max_rate=0.01, credentials=((50.0, KEYS),))
+    world.pacer.reserve(0.0, 0.0)
+    assert world.call(timeout=10).attempts == 1
+    assert world.time == pytest.approx(100)
+    assert world.sends[0].timeout == pytest.approx(10)
+
+
+@pytest.mark.parametrize("timeout", [0.1, 1, 10, 100])
+def test_a_timeout_ends_a_call_of_many_with_the_last_error(timeout: float) -> None:
+    """Whoever sets one would not learn why a user was not done, or wait for longer."""
+    world = Paced((0.05, THROTTLED))
+    error = world.failed_call(timeout=timeout)
+    assert type(error) is TooManyRequestsError
+    assert error.attempts == len(world.requests)
+    assert world.time < timeout + 0.05
+
+
+@pytest.mark.parametrize("answer", [THROTTLED, BROKEN])
+def test_an_answer_that_comes_when_the_time_is_up_is_the_error(answer: Any) -> None:
+    """It would be hidden behind a time-out that says that nothing was sent."""
+    world = Paced((10.0, answer), (10.0, answer))
+    error = world.failed_call(timeout=10)
+    assert type(error) in (TooManyRequestsError, InternalServiceError)
+    assert error.attempts == 1
+
+
+def test_who_oversleeps_in_a_call_of_many_is_told_the_last_error() -> None:
+    """On a busy machine, what stopped the call would be hidden behind a time-out."""
+    world = Paced(THROTTLED)
+    world.oversleeps = 1000.0
+    error = world.failed_call(timeout=10)
+    assert type(error) is TooManyRequestsError
+    assert error.attempts == 1
+
+
+@given(
+    timeout=st.none() | st.floats(0.001, 100),
+    answers=st.lists(
+        st.tuples(st.floats(0, 5), st.sampled_from([THROTTLED, BROKEN, OK, SignOutTimeoutError("late")])), min_size=1
+    ),
+    max_rate=st.none() | st.floats(0.1, 100),
+    random=st.floats(0, 0.999),
+)
+def test_no_request_of_many_begins_after_the_timeout(
+    timeout: float | None, answers: list[Any], max_rate: float | None, random: float
+) -> None:
+    """A call would take longer than it may."""
+    world = Paced(*answers, (0.0, OK), max_attempts=4, random=random, max_rate=max_rate)
+    try:
+        outcome: SignOutResult | SignOutError = world.call(timeout=timeout)
+    except SignOutError as error:
+        outcome = error
+    assert outcome.attempts == len(world.requests) >= 1
+    assert not isinstance(outcome, SignOutTimeoutError) or outcome.message == "late"
+    for send in world.sends:
+        assert (send.timeout is None) is (timeout is None)
+        assert send.timeout is None or timeout is None or 0 < send.timeout <= timeout

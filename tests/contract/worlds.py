@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -17,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from cognito_signout import SignOutClient, SignOutError, ValidationError
+from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutError, ValidationError
 from cognito_signout._events import before_send
 from cognito_signout._protocol import CONTENT_TYPE, TARGET, encode_body
 from cognito_signout._sigv4 import authorization
@@ -72,7 +73,7 @@ class World:
 
     Attributes:
         backend: ``fake`` or ``moto``, as far as the table of differences is concerned.
-        caller: ``ours`` or ``boto3``.
+        caller: ``ours``, ``ours async`` or ``boto3``.
         pools: The ids of two pools.
         keys: Those that the backend knows.
         now: What the backend's clock says.
@@ -157,12 +158,30 @@ def by_ours(client_for: Callable[[Keys], SignOutClient]) -> Callable[[str, str, 
             try:
                 result = client.sign_out(user_pool_id=user_pool_id, username=username)
             except SignOutError as error:
-                refused = "InvalidParameterException" if isinstance(error, ValidationError) else error.aws_code
-                return Answer(refused, error.request_id)
+                return _refused(error)
         # Where the service gives no request id, the result has the invocation's, which has another version of UUID.
         return Answer(None, result.id)
 
     return sign_out
+
+
+def by_ours_async(client_for: Callable[[Keys], AsyncSignOutClient]) -> Callable[[str, str, Keys], Answer]:
+    """Signs out by this library's async client, each time on an event loop of its own."""
+
+    async def sign_out(user_pool_id: str, username: str, keys: Keys) -> Answer:
+        async with client_for(keys) as client:
+            try:
+                result = await client.sign_out(user_pool_id=user_pool_id, username=username)
+            except SignOutError as error:
+                return _refused(error)
+        return Answer(None, result.id)
+
+    return lambda user_pool_id, username, keys: asyncio.run(sign_out(user_pool_id, username, keys))
+
+
+def _refused(error: SignOutError) -> Answer:
+    refused = "InvalidParameterException" if isinstance(error, ValidationError) else error.aws_code
+    return Answer(refused, error.request_id)
 
 
 @cache
@@ -252,6 +271,16 @@ def fake_world(caller: str, *, served: bool) -> Generator[World]:
                 return fake.client(credentials=keys)
             return SignOutClient(endpoint_url=url, credentials=keys)
 
+        def ours_async(keys: Keys) -> AsyncSignOutClient:
+            if url is None:
+                return fake.async_client(credentials=keys)
+            return AsyncSignOutClient(endpoint_url=url, credentials=keys)
+
+        callers = {
+            "ours": by_ours(ours),
+            "ours async": by_ours_async(ours_async),
+            "boto3": by_boto3(lambda keys: boto3_client(keys, url)),
+        }
         yield World(
             backend="fake",
             caller=caller,
@@ -260,7 +289,7 @@ def fake_world(caller: str, *, served: bool) -> Generator[World]:
             exchange=exchange,
             add_user=add_user,
             sign_in=lambda pool, name: FakeSignIn(fake.sign_in(user_pool_id=pool, username=name), exchange),
-            sign_out_as=by_ours(ours) if caller == "ours" else by_boto3(lambda keys: boto3_client(keys, url)),
+            sign_out_as=callers[caller],
             now=lambda: fake.now.timestamp(),
         )
 
@@ -359,6 +388,14 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
         def ours(keys: Keys) -> SignOutClient:
             return SignOutClient(endpoint_url=url, credentials=keys)
 
+        def ours_async(keys: Keys) -> AsyncSignOutClient:
+            return AsyncSignOutClient(endpoint_url=url, credentials=keys)
+
+        callers = {
+            "ours": by_ours(ours),
+            "ours async": by_ours_async(ours_async),
+            "boto3": by_boto3(lambda keys: boto3_client(keys, url)),
+        }
         yield World(
             backend="moto",
             caller=caller,
@@ -367,7 +404,7 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
             exchange=exchange,
             add_user=add_user,
             sign_in=sign_in,
-            sign_out_as=by_ours(ours) if caller == "ours" else by_boto3(lambda keys: boto3_client(keys, url)),
+            sign_out_as=callers[caller],
         )
 
 
