@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import page, report
-from .measure import is_installed, samples, world
+from .measure import missing, samples, world
 from .rows import ROWS
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def main() -> None:
 
 def run(rows: Sequence[Row], *, quick: bool) -> tuple[list[report.Finding], int]:
     """The findings, and how many cores there were."""
-    rounds = {row.name: QUICK_ROUNDS if quick else row.rounds for row in rows}
-    total = sum((rounds[row.name] + 1) * sum(map(is_installed, row.contestants)) for row in rows)
+    rounds = {row.name: min(QUICK_ROUNDS, row.rounds) if quick else row.rounds for row in rows}
+    total = sum((rounds[row.name] + 1) * sum(missing(name, row) is None for name in row.contestants) for row in rows)
     with world() as place, _progress(total) as tick:
         findings = [
             report.Finding(row, samples(row, place, rounds=rounds[row.name], quick=quick, tick=tick)) for row in rows

@@ -27,7 +27,9 @@ CONTESTANTS = {
     "ours": ("ours", "cognito_signout"),
     "boto3": ("with_boto3", "boto3"),
     "capo": ("with_capo", "capo_cognito_identity_provider"),
+    "aiobotocore": ("with_aiobotocore", "aiobotocore"),
     "floor": ("floor", None),
+    "aiohttp": ("with_aiohttp", "aiohttp"),
 }
 
 
@@ -73,10 +75,10 @@ class World:
         return float(self.run(contestant, mode, count)[1])
 
 
-def is_installed(contestant: str) -> bool:
-    """Whether a contestant can be run."""
-    package = CONTESTANTS[contestant][1]
-    return package is None or importlib.util.find_spec(package) is not None
+def missing(contestant: str, row: Row | None = None) -> str | None:
+    """The package that a contestant needs, to run at all or for a row, and that is not installed, if there is one."""
+    needed = [CONTESTANTS[contestant][1], row.extra if row is not None and contestant == "ours" else None]
+    return next((package for package in needed if package and importlib.util.find_spec(package) is None), None)
 
 
 @contextmanager
@@ -108,12 +110,12 @@ def world() -> Generator[World]:
 
 def samples(row: Row, place: World, *, rounds: int, quick: bool, tick: Callable[[], object]) -> dict[str, list[float]]:
     """A row's numbers, by contestant: all of them once, then all of them again, so that what disturbs one
-    disturbs the others; after a round that does not count, in which byte code is compiled.
+    disturbs the others; after a short round that does not count, in which byte code is compiled.
     """
-    taken: dict[str, list[float]] = {name: [] for name in row.contestants if is_installed(name)}
+    taken: dict[str, list[float]] = {name: [] for name in row.contestants if missing(name, row) is None}
     for number in range(rounds + 1):
         for name, values in taken.items():
-            value = row.sample(place, name, quick)
+            value = row.sample(place, name, quick or not number)
             if number:
                 values.append(value)
             tick()

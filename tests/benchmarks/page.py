@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parent.parent.parent / "docs"
 BEGIN, END = "<!-- the table: python -m tests.benchmarks --write -->\n", "<!-- the end of the table -->\n"
 COLOURS = {"ours": "#0b7285", "boto3": "#adb5bd", "capo": "#f08c00", "floor": "#dee2e6"}
-#: What the picture is of, by what each contestant is divided.
+#: What the picture is of, by what each contestant is divided: whoever is in this column.
 PEER = "boto3"
 
 
 def write(findings: Sequence[report.Finding], cores: int) -> None:
-    """Updates the page, between its markers, and the picture beside it."""
+    """Updates the page, between its markers, and the picture beside it, of the rows in which there is a peer."""
     page = DOCS / "speed.md"
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, found, after = rest.partition(END)
@@ -26,10 +26,11 @@ def write(findings: Sequence[report.Finding], cores: int) -> None:
         raise SystemExit(f"{page.name} has lost its markers")
     text = f"{report.table(findings)}\n\n{report.notes(findings, cores)}\n"
     page.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
-    _draw(findings, DOCS / "speed.svg")
+    draw([finding for finding in findings if finding.median(finding.peer_of(PEER))], DOCS / "speed.svg")
 
 
-def _draw(findings: Sequence[report.Finding], path: Path) -> None:
+def draw(findings: Sequence[report.Finding], path: Path) -> None:
+    """Draws the findings, each with whoever is in the column of ``PEER``."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -39,23 +40,25 @@ def _draw(findings: Sequence[report.Finding], path: Path) -> None:
     axes = figure.subplots()
     height = 0.8 / len(COLOURS)
     for place, finding in enumerate(findings):
-        unit = finding.median(PEER) or 1.0
-        for turn, (name, colour) in enumerate(COLOURS.items()):
+        peer = finding.peer_of(PEER)
+        for turn, (column, colour) in enumerate(COLOURS.items()):
+            name = finding.peer_of(column)
             value = finding.median(name)
             if value is None:
                 continue
-            bar = axes.barh(
-                place + turn * height, value / unit, height, color=colour, label=name if not place else None
-            )
-            axes.bar_label(bar, [f" {report.number(value, finding.row.unit)}"], fontsize=8)
-        budget = finding.row.budget.get(PEER)
+            share = finding.time_or_memory(name) / finding.time_or_memory(peer)
+            bar = axes.barh(place + turn * height, share, height, color=colour, label=column if not place else None)
+            text = report.number(value, finding.row.unit)
+            axes.bar_label(bar, [f" {text}" if name == column else f" {text} ({name})"], fontsize=8)
+        budget = finding.row.budget.get(peer)
         if budget is not None:
-            axes.vlines(budget, place - height / 2, place + height / 2, color="black", linewidth=2)
+            mark = 1 / budget if finding.row.is_rate else budget
+            axes.vlines(mark, place - height / 2, place + height / 2, color="black", linewidth=2)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(findings))])
     axes.set_yticklabels([finding.row.name.replace("-", " ") for finding in findings])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.2)
-    axes.set_xlabel(f"share of {PEER}'s median; less is better; the black mark is our budget")
+    axes.set_xlabel(f"share of {PEER}'s time or memory; less is better; the black mark is our budget")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(COLOURS), frameon=False)
     figure.savefig(path, metadata={"Date": None, "Creator": None})

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from .row import UNITS
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .row import Row
 
+#: The peers' columns of the table, and those who stand in the column of another, which is not in their row.
 PEERS = ("boto3", "capo", "floor")
-DISTRIBUTIONS = ("cognito-signout", "boto3", "capo-cognito-identity-provider", "urllib3")
+STANDS_IN_FOR = {"aiobotocore": "boto3", "aiohttp": "floor"}
+DISTRIBUTIONS = ("cognito-signout", "boto3", "aiobotocore", "capo-cognito-identity-provider", "aiohttp", "urllib3")
+VERDICTS = {True: "holds", False: "**missed**", None: "not measured"}
 
 
 @frozen
@@ -36,17 +37,32 @@ class Finding:
     def median(self, contestant: str) -> float | None:
         """A contestant's median, in the row's unit."""
         values = self.samples.get(contestant)
-        return median(values) * UNITS[self.row.unit] if values else None
+        return self.row.in_unit(median(values)) if values else None
+
+    def time_or_memory(self, contestant: str) -> float:
+        """A contestant's median of what was measured, of which less is better; a rate is that for one."""
+        return median(self.samples[contestant])
 
     def ratio(self, peer: str) -> float | None:
-        """Our median as a share of a peer's."""
+        """Our median as a share of a peer's; of a rate, how many times the peer's it is."""
         ours, theirs = self.median("ours"), self.median(peer)
         return ours / theirs if ours is not None and theirs else None
 
     def holds(self, peer: str) -> bool | None:
         """Whether the budget towards a peer holds; ``None`` where the peer was not measured."""
         ratio = self.ratio(peer)
-        return None if ratio is None else ratio <= self.row.budget[peer]
+        if ratio is None:
+            return None
+        return ratio >= self.row.budget[peer] if self.row.is_rate else ratio <= self.row.budget[peer]
+
+    def is_within_limit(self) -> bool | None:
+        """Whether our median is as small as it must be; ``None`` where it is not known, or need not be."""
+        ours = self.median("ours")
+        return None if ours is None or self.row.limit is None else ours <= self.row.limit
+
+    def peer_of(self, column: str) -> str:
+        """Who is in a column of the table."""
+        return next((name for name in self.row.contestants if STANDS_IN_FOR.get(name) == column), column)
 
 
 def number(value: float | None, unit: str) -> str:
@@ -72,14 +88,16 @@ def where(cores: int) -> dict[str, Any]:
 
 
 def table(findings: Iterable[Finding]) -> str:
-    """A table in Markdown, padded so that it can be read as it is. Behind a peer's median is our share of it."""
+    """A table in Markdown, padded so that it can be read as it is. Behind a peer's median is our share of it, or, of a
+    rate, how many times as many ours is.
+    """
     lines: list[tuple[str, ...]] = [("what", "ours", *PEERS, "budget")]
     lines += [
         (
             finding.row.what,
             number(finding.median("ours"), finding.row.unit),
-            *(_peer(finding, peer) for peer in PEERS),
-            ", ".join(_budget(finding, peer) for peer in finding.row.budget),
+            *(_peer(finding, column) for column in PEERS),
+            ", ".join(_budgets(finding)),
         )
         for finding in findings
     ]
@@ -105,7 +123,7 @@ def notes(findings: Sequence[Finding], cores: int) -> str:
 
 
 def as_json(findings: Iterable[Finding], cores: int) -> str:
-    """Everything, for machines. Samples are in seconds or bytes, medians in the row's unit."""
+    """Everything, for machines. Samples are in seconds (for one, of a rate) or bytes, medians in the row's unit."""
     findings = list(findings)
     return json.dumps({**where(cores), "left_out": left_out(findings), "rows": [*map(_as_json, findings)]}, indent=2)
 
@@ -119,22 +137,34 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "medians": {name: finding.median(name) for name in finding.samples},
         "ratios": {name: finding.ratio(name) for name in finding.samples if name != "ours"},
         "budgets": [
-            {"peer": peer, "at_most": most, "ratio": finding.ratio(peer), "holds": finding.holds(peer)}
-            for peer, most in row.budget.items()
+            {
+                "peer": peer,
+                "at_least" if row.is_rate else "at_most": bound,
+                "ratio": finding.ratio(peer),
+                "holds": finding.holds(peer),
+            }
+            for peer, bound in row.budget.items()
         ],
+        "limit": None if row.limit is None else {"at_most": row.limit, "holds": finding.is_within_limit()},
         "samples": finding.samples,
     }
 
 
-def _peer(finding: Finding, peer: str) -> str:
+def _peer(finding: Finding, column: str) -> str:
+    peer = finding.peer_of(column)
     ratio = finding.ratio(peer)
     text = number(finding.median(peer), finding.row.unit)
-    return text if ratio is None else f"{text} ({ratio:.2f} ×)"
+    if ratio is not None:
+        text += f" ({ratio:.2f} ×)"
+    return f"{peer}: {text}" if text and peer != column else text
 
 
-def _budget(finding: Finding, peer: str) -> str:
-    verdict = {True: "holds", False: "**exceeded**", None: "not measured"}[finding.holds(peer)]
-    return f"≤ {finding.row.budget[peer]:.2f} × {peer}: {verdict}"
+def _budgets(finding: Finding) -> Iterator[str]:
+    row = finding.row
+    for peer, bound in row.budget.items():
+        yield f"{'≥' if row.is_rate else '≤'} {bound:.2f} × {peer}: {VERDICTS[finding.holds(peer)]}"
+    if row.limit is not None:
+        yield f"≤ {number(row.limit, row.unit)}: {VERDICTS[finding.is_within_limit()]}"
 
 
 def _version(distribution: str) -> str | None:

@@ -4,9 +4,17 @@ Imports next to nothing itself, because what it imports is counted as the contes
 something to be timed in here, it prints the seconds for one; in the mode ``memory``, the bytes.
 """
 
+from __future__ import annotations
+
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: How many calls are under way at a time where there are many.
+AT_ONCE = 16
 
 
 def peak_memory() -> int:
@@ -62,6 +70,47 @@ def warm(contestant: Any, endpoint_url: str, count: int) -> float:
     return cpu_of_each(count, lambda: contestant.sign_out(client))
 
 
+async def rate_at_once(contestant: Any, endpoint_url: str, count: int) -> float:
+    """The seconds for each call of a client on asyncio that has made some before, so many at once."""
+    asyncio = __import__("asyncio")
+    async with contestant.async_client(endpoint_url, AT_ONCE) as client:
+
+        async def calls(count: int) -> None:
+            for _ in range(count):
+                await contestant.async_sign_out(client)
+
+        async def at_once(count: int) -> float:
+            before = time.perf_counter()
+            await asyncio.gather(*(calls(count // AT_ONCE) for _ in range(AT_ONCE)))
+            return (time.perf_counter() - before) / (count // AT_ONCE * AT_ONCE)
+
+        await at_once(max(count // 10, AT_ONCE))
+        return await at_once(count)
+
+
+def many(contestant: Any, endpoint_url: str, count: int) -> float:
+    """The seconds for each of many users, of a client that has signed out some before."""
+    client = contestant.client(endpoint_url, AT_ONCE)
+    contestant.sign_out_many(client, usernames(max(count // 10, AT_ONCE)), AT_ONCE)
+    before = time.perf_counter()
+    contestant.sign_out_many(client, usernames(count), AT_ONCE)
+    return (time.perf_counter() - before) / count
+
+
+def growth(contestant: Any, endpoint_url: str, count: int) -> int:
+    """By how much many users raise the peak of the memory, which was that of 1,000 users."""
+    client = contestant.client(endpoint_url, AT_ONCE)
+    contestant.sign_out_many(client, usernames(1_000), AT_ONCE)
+    before = peak_memory()
+    contestant.sign_out_many(client, usernames(count), AT_ONCE)
+    return peak_memory() - before
+
+
+def usernames(count: int) -> Iterator[str]:
+    """So many, one after the other."""
+    return (f"user-{number}" for number in range(count))
+
+
 def sign(contestant: Any, count: int) -> float:
     """The CPU for each signature."""
     cpu_of_each(100, contestant.signer(100))
@@ -81,6 +130,12 @@ def main(name: str, mode: str, endpoint_url: str, count: str) -> None:
         print(beside(contestant, endpoint_url, int(count)))
     elif mode == "warm":
         print(warm(contestant, endpoint_url, int(count)))
+    elif mode == "at-once":
+        print(__import__("asyncio").run(rate_at_once(contestant, endpoint_url, int(count))))
+    elif mode == "many":
+        print(many(contestant, endpoint_url, int(count)))
+    elif mode == "growth":
+        print(growth(contestant, endpoint_url, int(count)))
     elif mode == "sign":
         print(sign(contestant, int(count)))
     else:

@@ -5,19 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
-def client(endpoint_url: str) -> Any:
+def client(endpoint_url: str, at_once: int = 1) -> Any:
     """A new client from a new session: a client of boto3's default session would reuse what others have loaded."""
-    return boto3.Session().client("cognito-idp", region_name="us-east-1", endpoint_url=endpoint_url)
+    config = Config(max_pool_connections=at_once) if at_once > 10 else None  # it would throw away the 11th connection
+    return boto3.Session().client("cognito-idp", region_name="us-east-1", endpoint_url=endpoint_url, config=config)
 
 
 def sign_out(client: Any) -> None:
     """One call."""
     client.admin_user_global_sign_out(UserPoolId="us-east-1_Ab129faBb", Username="alice")
+
+
+def sign_out_many(client: Any, usernames: Iterable[str], at_once: int) -> None:
+    """A call for each user, in a pool of threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def sign_out(username: str) -> None:
+        client.admin_user_global_sign_out(UserPoolId="us-east-1_Ab129faBb", Username=username)
+
+    with ThreadPoolExecutor(at_once) as executor:
+        for _ in executor.map(sign_out, usernames):
+            pass
 
 
 def signer(count: int) -> Callable[[], object]:

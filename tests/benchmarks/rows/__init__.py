@@ -1,6 +1,17 @@
 """The rows of the table, each in a module of its own, in the order in which they are shown."""
 
-from . import another_client, beside_botocore, cold_start, memory, shared_file, signature, warm_call
+from . import (
+    another_client,
+    async_calls,
+    beside_botocore,
+    cold_start,
+    many_users,
+    memory,
+    million_users,
+    shared_file,
+    signature,
+    warm_call,
+)
 
 ROWS = (
     cold_start.ROW,
@@ -8,6 +19,9 @@ ROWS = (
     another_client.ROW,
     beside_botocore.ROW,
     warm_call.ROW,
+    async_calls.ROW,
+    many_users.ROW,
     memory.ROW,
+    million_users.ROW,
     signature.ROW,
 )
