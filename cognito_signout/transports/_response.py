@@ -1,9 +1,9 @@
-"""Reads one HTTP/1.1 response from a stream of bytes, strictly.
+"""Reads one HTTP/1.1 response, strictly, from bytes that somebody else has.
 
-Given a buffered stream, it returns the response, and whether another one may follow on the same connection.
-Sockets and deadlines are the stream's business. It never reads more than 1 MiB and a byte of a body, nor
-64 KiB beside it. Raises :class:`BadResponse` for whatever is cut off, badly framed (RFC 9112, section 6) or not
-HTTP at all.
+A generator that does no I/O: it yields what it needs next, a line or so many bytes, and is sent them, or fewer where
+the connection has ended. It returns the response, and whether another one may follow on the same connection. It never
+asks for more than 1 MiB and a byte of a body, nor 64 KiB beside it. Raises :class:`BadResponse` for whatever is cut
+off, badly framed (RFC 9112, section 6) or not HTTP at all.
 
 The standard library's parser is not strict enough: it takes the end of the stream for the end of the headers and
 drops all headers from the first malformed one on, so that a response that was cut off reads as a 200 without a
@@ -13,27 +13,36 @@ body, which is what a sign-out looks like. Importing it and its e-mail parser al
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import MAX_BODY, Headers, HttpResponse
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, TypeAlias
 
 #: How much may be read beside the body: status line, headers, sizes of chunks, trailers. The standard
 #: library's bound for a single line.
 MAX_OVERHEAD = 65536
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: [^\x00\r\n]*)?")
-
-#: A header: its name and its value.
-FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\x00\r\n]*)?")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class BadResponse(Exception):  # noqa: N818 -- it never leaves the transports
     """What was read is no complete, well-framed response. The message says why, and quotes none of it."""
+
+
+class Need(NamedTuple):
+    """What the reader needs next: a line, of so many bytes at most, or so many bytes."""
+
+    is_line: bool
+    size: int
+
+
+Reading: TypeAlias = Generator[Need, bytes, "tuple[HttpResponse, bool]"]
 
 
 def read_response(stream: BinaryIO, *, method: str) -> tuple[HttpResponse, bool]:
@@ -46,13 +55,25 @@ def read_response(stream: BinaryIO, *, method: str) -> tuple[HttpResponse, bool]
     Raises:
         BadResponse: There is no complete, well-framed response.
     """
-    lines = _Lines(stream)
+    reading = reading_of_response(method)
+    try:
+        need = next(reading)
+        while True:
+            need = reading.send(stream.readline(need.size) if need.is_line else stream.read(need.size))
+    except StopIteration as done:
+        result: tuple[HttpResponse, bool] = done.value
+        return result
+
+
+def reading_of_response(method: str) -> Reading:
+    """Reads the response to a request of this method. See :func:`read_response`."""
+    lines = _Lines()
     while True:
-        status_line = _STATUS_LINE.fullmatch(lines.read())
+        status_line = _STATUS_LINE.fullmatch((yield from lines.read()))
         if status_line is None:
             raise BadResponse("it does not begin as HTTP/1.1 does")
         is_1_0, status = status_line[1] == b"0", int(status_line[2])
-        headers = Headers(_read_fields(lines))
+        headers = Headers((yield from _read_fields(lines)))
         if status == 101:
             raise BadResponse("it switches to a protocol that nobody asked for")
         if status >= 200:  # before it, there may be any number that say to wait
@@ -60,21 +81,20 @@ def read_response(stream: BinaryIO, *, method: str) -> tuple[HttpResponse, bool]
     if method in ("CONNECT", "HEAD") or status in (204, 304):
         body, is_delimited = b"", True
     else:
-        body, is_delimited = _read_body(stream, lines, headers, is_1_0=is_1_0)
+        body, is_delimited = yield from _read_body(lines, headers, is_1_0=is_1_0)
     options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
     is_kept = "keep-alive" in options if is_1_0 else "close" not in options
     return HttpResponse(status, headers, body), is_delimited and is_kept
 
 
 class _Lines:
-    """The lines of a stream, as long as they are not too long together."""
+    """Lines, as long as they are not too long together."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self) -> None:
         self._left = MAX_OVERHEAD
 
-    def read(self) -> bytes:
-        line = self._stream.readline(self._left + 1)
+    def read(self) -> Generator[Need, bytes, bytes]:
+        line = yield Need(True, self._left + 1)
         self._left -= len(line)
         if self._left < 0:
             raise BadResponse("its headers are too long")
@@ -83,9 +103,9 @@ class _Lines:
         return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
 
-def _read_fields(lines: _Lines) -> list[tuple[str, str]]:
+def _read_fields(lines: _Lines) -> Generator[Need, bytes, list[tuple[str, str]]]:
     fields: list[bytes] = []
-    while line := lines.read():
+    while line := (yield from lines.read()):
         if fields and line.startswith((b" ", b"\t")):  # the value goes on: obsolete, but to be understood
             fields[-1] += b" " + line.strip(b" \t")
         else:
@@ -94,31 +114,24 @@ def _read_fields(lines: _Lines) -> list[tuple[str, str]]:
 
 
 def _parse_field(line: bytes) -> tuple[str, str]:
-    field = FIELD.fullmatch(line)
+    field = _FIELD.fullmatch(line)
     if field is None:
         raise BadResponse("it has a malformed header")
     return field[1].decode("ascii"), field[2].strip(b" \t").decode("latin-1")
 
 
-def _read_body(stream: BinaryIO, lines: _Lines, headers: Headers, *, is_1_0: bool) -> tuple[bytes, bool]:
+def _read_body(lines: _Lines, headers: Headers, *, is_1_0: bool) -> Generator[Need, bytes, tuple[bytes, bool]]:
     """The body, or as much of it as is read of any, and whether it ended before the connection did."""
-    is_chunked, size = framing(headers, is_1_0=is_1_0)
-    if is_chunked:
-        return _read_chunks(stream, lines)
-    if size is not None:
-        return _read_exactly(stream, min(size, MAX_BODY + 1)), size <= MAX_BODY
-    return stream.read(MAX_BODY + 1), False
-
-
-def framing(headers: Headers, *, is_1_0: bool) -> tuple[bool, int | None]:
-    """Whether a body comes in chunks, and its size, if that is known; where neither is, the connection ends it."""
     encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
     if encoding is not None:
         # With a length beside it, whoever is on the way may have read another body than we would.
         if is_1_0 or length is not None or encoding.lower() != "chunked":
             raise BadResponse("its Transfer-Encoding can't be trusted")
-        return True, None
-    return False, None if length is None else _parse_length(length)
+        return (yield from _read_chunks(lines))
+    if length is not None:
+        size = _parse_length(length)
+        return (yield from _read_exactly(min(size, MAX_BODY + 1))), size <= MAX_BODY
+    return (yield Need(False, MAX_BODY + 1)), False
 
 
 def _parse_length(value: str) -> int:
@@ -129,25 +142,25 @@ def _parse_length(value: str) -> int:
     return int(length)
 
 
-def _read_chunks(stream: BinaryIO, lines: _Lines) -> tuple[bytes, bool]:
+def _read_chunks(lines: _Lines) -> Generator[Need, bytes, tuple[bytes, bool]]:
     body = bytearray()
     while True:
-        chunk = _CHUNK_SIZE.fullmatch(lines.read())
+        chunk = _CHUNK_SIZE.fullmatch((yield from lines.read()))
         if chunk is None:
             raise BadResponse("a chunk's size is no size")
         size = int(chunk[1], 16)
         if size == 0:
-            _read_fields(lines)  # the trailers, which say nothing that is asked for
+            yield from _read_fields(lines)  # the trailers, which say nothing that is asked for
             return bytes(body), True
-        body += _read_exactly(stream, min(size, MAX_BODY + 1 - len(body)))
+        body += yield from _read_exactly(min(size, MAX_BODY + 1 - len(body)))
         if len(body) > MAX_BODY:
             return bytes(body), False
-        if _read_exactly(stream, 2) != b"\r\n":
+        if (yield from _read_exactly(2)) != b"\r\n":
             raise BadResponse("a chunk is longer than its size")
 
 
-def _read_exactly(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
+def _read_exactly(size: int) -> Generator[Need, bytes, bytes]:
+    data = yield Need(False, size)
     if len(data) < size:
         raise _cut_off()
     return data
