@@ -1,7 +1,7 @@
 """The seam between the protocol and the network: a request, a response, and who carries the one to the other.
 
 Write a :class:`Transport` or an :class:`AsyncTransport` to fake the network, to audit what is sent, or to measure it;
-wrap :class:`HttpTransport` or :class:`AiohttpTransport` to add to what the library does by itself.
+wrap :class:`HttpTransport` or :class:`AsyncHttpTransport` to add to what the library does by itself.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 from attrs import field, frozen
 
 if TYPE_CHECKING:
-    from ._aiohttp import AiohttpTransport
+    from ._async_http import AsyncHttpTransport
     from ._http import HttpTransport
 
 __all__ = [
-    "AiohttpTransport",
+    "AsyncHttpTransport",
     "AsyncTransport",
     "Headers",
     "HttpRequest",
@@ -160,8 +160,8 @@ def __getattr__(name: str) -> object:
         from ._http import HttpTransport
 
         return HttpTransport
-    if name == "AiohttpTransport":  # it brings in asyncio
-        from ._aiohttp import AiohttpTransport
+    if name == "AsyncHttpTransport":  # it brings in asyncio
+        from ._async_http import AsyncHttpTransport
 
-        return AiohttpTransport
+        return AsyncHttpTransport
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

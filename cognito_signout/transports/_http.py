@@ -18,17 +18,19 @@ import ssl
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SignOutConnectionError, SignOutError, SignOutTimeoutError
 from ._deadlines import left, sooner
-from ._proxies import Proxy, proxy_for
-from ._requests import Origin, encode_head, locate
-from ._response import BadResponse, read_response
-from ._tls import TlsInTls, new_context
+from ._faults import Faults
+from ._requests import check_tunnel, encode, encode_connect, locate
+from ._response import read_response
+from ._routes import Routes
+from ._tls import TlsInTls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from . import HttpRequest, HttpResponse
+    from ._proxies import Proxy
+    from ._requests import Origin
 
 
 class HttpTransport:
@@ -62,16 +64,11 @@ class HttpTransport:
         max_pool_connections: int = 10,
         tcp_keepalive: bool = False,
     ) -> None:
-        self._verify = verify
-        self._client_cert = client_cert
+        self._routes = Routes(verify, client_cert, proxies, proxies_config)
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
-        self._proxies = proxies
-        self._proxies_config = proxies_config or {}
         self._max_idle = max_pool_connections
         self._tcp_keepalive = tcp_keepalive
-        self._contexts: dict[object, ssl.SSLContext] = {}
-        self._proxy_of: dict[Origin, Proxy | None] = {}
         self._pid = os.getpid()
         self._idle: dict[Origin, list[_Connection]] = {}
 
@@ -95,7 +92,7 @@ class HttpTransport:
         pool = self._idle.setdefault(origin, [])
         connection = _take(pool) or self._connect(origin, netloc, sooner(deadline, self._connect_timeout))
         try:
-            with _Faults(f"no complete response from {origin}"):
+            with Faults(f"no complete response from {origin}"):
                 return connection.exchange(request, target, sooner(deadline, self._read_timeout))
         finally:
             if connection.reusable:
@@ -117,38 +114,24 @@ class HttpTransport:
             surplus.close()
 
     def _connect(self, origin: Origin, netloc: str, deadline: float | None) -> _Connection:
-        if origin not in self._proxy_of:  # as botocore, which looks once
-            self._proxy_of[origin] = proxy_for(origin.scheme, netloc, self._proxies)
-        proxy = self._proxy_of[origin]
-        hop = origin if proxy is None else Origin(proxy.scheme, proxy.host, proxy.port)
-        with _Faults(f"could not connect to {'the proxy ' if proxy else ''}{hop}"):
-            connection = _Connection(_open_socket(hop, deadline, keepalive=self._tcp_keepalive))
+        route = self._routes.to(origin, netloc)
+        with Faults(f"could not connect to {route.first_hop}"):
+            connection = _Connection(_open_socket(route.hop, deadline, keepalive=self._tcp_keepalive))
         try:
-            with _Faults(f"could not connect to {origin}" + (f" through the proxy {hop}" if proxy else "")):
-                if proxy is not None:
-                    if proxy.scheme == "https":
-                        connection.secure(self._proxy_context(), proxy.host, deadline)
-                    forwards = proxy.scheme == "https" and self._proxies_config.get("proxy_use_forwarding_for_https")
-                    if origin.scheme == "http" or forwards:
-                        connection.forward_through(proxy)
+            with Faults(f"could not connect to {route}"):
+                if route.proxy is not None:
+                    if route.proxy.scheme == "https":
+                        connection.secure(self._routes.proxy_context(), route.proxy.host, deadline)
+                    if route.is_forwarded:
+                        connection.forward_through(route.proxy)
                         return connection
-                    connection.tunnel(origin, proxy, deadline)
+                    connection.tunnel(origin, route.proxy, deadline)
                 if origin.scheme == "https":
-                    connection.secure(self._context(self._verify, self._client_cert), origin.host, deadline)
+                    connection.secure(self._routes.context(), origin.host, deadline)
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _proxy_context(self) -> ssl.SSLContext:
-        verify = self._proxies_config.get("proxy_ca_bundle") or self._verify
-        return self._context(verify, self._proxies_config.get("proxy_client_cert"))
-
-    def _context(self, verify: bool | str, client_cert: str | tuple[str, str] | None) -> ssl.SSLContext:
-        key = (verify, client_cert)
-        if key not in self._contexts:
-            self._contexts[key] = new_context(verify, client_cert)
-        return self._contexts[key]
 
 
 class _Connection:
@@ -182,18 +165,13 @@ class _Connection:
 
     def tunnel(self, origin: Origin, proxy: Proxy, deadline: float | None) -> None:
         """Asks the proxy for a tunnel to the origin."""
-        self._write("CONNECT", str(origin), {"Host": str(origin), **proxy.headers}, b"", deadline)
-        response, _ = self._read("CONNECT", deadline)
-        if response.status // 100 != 2:
-            raise BadResponse(f"it answered CONNECT with HTTP {response.status}")
+        self._write(encode_connect(origin, proxy), deadline)
+        check_tunnel(self._read("CONNECT", deadline)[0])
 
     def exchange(self, request: HttpRequest, target: str, deadline: float | None) -> HttpResponse:
         """Sends the request and reads the response, both by the deadline."""
         self.reusable = False
-        headers = request.headers
-        if self._forwarding_proxy is not None:
-            target, headers = request.url, {**headers, **self._forwarding_proxy.headers}
-        self._write(request.method, target, headers, request.body, deadline)
+        self._write(encode(request, target, self._forwarding_proxy), deadline)
         response, self.reusable = self._read(request.method, deadline)
         return response
 
@@ -206,8 +184,7 @@ class _Connection:
         """Closes the socket. May be called again."""
         self._sock.close()
 
-    def _write(self, method: str, target: str, headers: Mapping[str, str], body: bytes, deadline: float | None) -> None:
-        message = encode_head(method, target, headers) + body
+    def _write(self, message: bytes, deadline: float | None) -> None:
         self._sock.settimeout(left(deadline))
         self._sock.sendall(message)
 
@@ -236,24 +213,6 @@ class _SocketReader(io.RawIOBase):
             return None
         self.at_end = count == 0
         return count
-
-
-class _Faults:
-    """Turns what sockets and the reader of responses raise into this library's errors."""
-
-    def __init__(self, doing: str) -> None:
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, SignOutError):
-            return
-        if isinstance(error, TimeoutError):
-            raise SignOutTimeoutError(f"{self._doing}: it took too long") from error
-        if isinstance(error, (OSError, BadResponse, ValueError)):  # a ValueError: a host name that can't be encoded
-            raise SignOutConnectionError(f"{self._doing}: {str(error) or type(error).__name__}") from error
 
 
 def _take(pool: list[_Connection]) -> _Connection | None:

@@ -1,4 +1,4 @@
-"""What transports look at in a request before they send it: whom it leads to, and whether it can be sent at all.
+"""Requests as transports see them: whom they lead to, and their bytes.
 
 Does no I/O. Raises :class:`ConfigurationError` for what can't be sent, and shows none of it.
 """
@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from ..errors import ConfigurationError
+from ._response import BadResponse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from . import HttpRequest, HttpResponse
+    from ._proxies import Proxy
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -43,8 +47,26 @@ def locate(url: str) -> tuple[Origin, str, str]:
     return Origin(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme]), parts.netloc, target
 
 
-def encode_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
-    """The request line and the headers, as they are sent."""
+def encode(request: HttpRequest, target: str, forwarding_proxy: Proxy | None) -> bytes:
+    """A request as it is sent; to a proxy that makes it in our place, with the whole URL, and what the proxy wants."""
+    headers = request.headers
+    if forwarding_proxy is not None:
+        target, headers = request.url, {**headers, **forwarding_proxy.headers}
+    return _encode_head(request.method, target, headers) + request.body
+
+
+def encode_connect(origin: Origin, proxy: Proxy) -> bytes:
+    """What asks a proxy for a tunnel to an origin."""
+    return _encode_head("CONNECT", str(origin), {"Host": str(origin), **proxy.headers})
+
+
+def check_tunnel(response: HttpResponse) -> None:
+    """Raises :class:`BadResponse` for a proxy's answer that is no tunnel."""
+    if response.status // 100 != 2:
+        raise BadResponse(f"it answered CONNECT with HTTP {response.status}")
+
+
+def _encode_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:

@@ -6,6 +6,7 @@ Raises :class:`ConfigurationError` for a certificate bundle or a client's certif
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -57,6 +58,59 @@ def default_ca_bundle() -> str:
     except ImportError:
         return str(load("httpsession").DEFAULT_CA_BUNDLE)
     return str(certifi.where())
+
+
+class TlsLayer:
+    """TLS over whatever carries bytes: it does no I/O.
+
+    Args:
+        context: How to speak it.
+        server_hostname: Whom the certificate must name.
+
+    Attributes:
+        is_at_end: Whether the other side has said farewell.
+    """
+
+    def __init__(self, context: ssl.SSLContext, server_hostname: str) -> None:
+        self.is_at_end = False
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+
+    def shake_hands(self) -> bool:
+        """Agrees on keys, and verifies the certificate, as far as it goes without more from the other side. Returns
+        whether that is done.
+        """
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def feed(self, data: bytes) -> None:
+        """Takes what has come in."""
+        self._incoming.write(data)
+
+    def outgoing(self) -> bytes:
+        """What is to be sent."""
+        return self._outgoing.read()
+
+    def encrypt(self, data: bytes) -> bytes:
+        """What is to be sent, in place of the data."""
+        view = memoryview(data)
+        while view:
+            view = view[self._tls.write(view) :]
+        return self.outgoing()
+
+    def decrypt(self, data: bytes) -> bytes:
+        """The data that has come in, in place of what has come in."""
+        self.feed(data)
+        decrypted = bytearray()
+        with suppress(ssl.SSLWantReadError):
+            while more := self._tls.read(16384):  # the size of a TLS record
+                decrypted += more
+            self.is_at_end = True
+        return bytes(decrypted)
 
 
 class TlsInTls:

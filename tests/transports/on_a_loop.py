@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from cognito_signout.transports import AiohttpTransport
+from cognito_signout.transports import AsyncHttpTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ class Loop:
 
     def new_transport(self, **settings: object) -> OnALoop:
         """A transport with these settings."""
-        return OnALoop(AiohttpTransport(**settings), self._loop)  # type: ignore[arg-type]
+        return OnALoop(AsyncHttpTransport(**settings), self._loop)  # type: ignore[arg-type]
 
     def __enter__(self) -> Self:
         self._loop.set_exception_handler(self._complain)
@@ -48,14 +48,13 @@ class Loop:
         assert not self._complaints
 
     def _complain(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        if "SSLProtocol._abort() takes" not in str(context.get("exception")):  # a fault of Python 3.11's own
-            self._complaints.append(context)
+        self._complaints.append(context)
 
 
 class OnALoop:
     """A transport whose calls are made there."""
 
-    def __init__(self, transport: AiohttpTransport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: AsyncHttpTransport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cognito_signout import transports
 from cognito_signout.transports import (
-    AiohttpTransport,
+    AsyncHttpTransport,
     AsyncTransport,
     Headers,
     HttpRequest,
@@ -127,5 +127,5 @@ def test_the_transports_are_such() -> None:
     """If this failed, the library's own transports would not satisfy its own protocols."""
     transport: Transport = HttpTransport()
     transport.close()
-    asynchronous: AsyncTransport = AiohttpTransport()
+    asynchronous: AsyncTransport = AsyncHttpTransport()
     asyncio.run(asynchronous.close())

@@ -1,4 +1,4 @@
-"""The asyncio transport over real sockets, as far as it differs from the blocking one: loops, cancelling, aiohttp."""
+"""The asyncio transport over real sockets, as far as it differs from the blocking one: loops, cancelling, forks."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import asyncio
 import gc
 import os
 import select
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 
-from cognito_signout import ConfigurationError, SignOutConnectionError
-from cognito_signout.transports import AiohttpTransport, _aiohttp
-from cognito_signout.transports._sessions import explain
+from cognito_signout.transports import AsyncHttpTransport
 
 from .scripted import (
     OK,
@@ -49,14 +45,14 @@ def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Any:
     assert not caplog.records
 
 
-async def send(transport: AiohttpTransport, url: str, timeout: float | None = PATIENCE) -> HttpResponse:
+async def send(transport: AsyncHttpTransport, url: str, timeout: float | None = PATIENCE) -> HttpResponse:
     """Sends a request that is like any other."""
     return await transport.send(make_request(url), timeout=timeout)
 
 
 def test_a_transport_outlives_its_event_loops() -> None:
     """If this failed, a client could not be used in one asyncio.run after the other, or would leak the first one's."""
-    transport = AiohttpTransport()
+    transport = AsyncHttpTransport()
     with ScriptedServer([answers(OK), waits_for_close()]) as server:
         for _ in range(3):
             assert asyncio.run(send(transport, server.url)).status == 200
@@ -70,7 +66,7 @@ def test_a_transport_outlives_its_event_loops() -> None:
 @pytest.mark.parametrize("is_used_again", [True, False])
 def test_a_loop_that_ends_without_farewell_is_let_go_of(is_used_again: bool) -> None:
     """If this failed, whoever runs loops by hand would see complaints of what can't be closed any more."""
-    transport = AiohttpTransport()
+    transport = AsyncHttpTransport()
     with ScriptedServer([serves()]) as server:
         loop = asyncio.new_event_loop()
         loop.run_until_complete(send(transport, server.url))
@@ -83,7 +79,7 @@ def test_a_loop_that_ends_without_farewell_is_let_go_of(is_used_again: bool) -> 
 
 def test_closing_in_another_loop_leaves_it_to_the_one_that_connected() -> None:
     """If this failed, closing would reach into a loop that runs in another thread, or is closed."""
-    transport = AiohttpTransport()
+    transport = AsyncHttpTransport()
     with ScriptedServer([answers(OK), waits_for_close()]) as server:
         loop = asyncio.new_event_loop()
         loop.run_until_complete(send(transport, server.url))
@@ -98,7 +94,7 @@ def test_many_calls_at_once_share_what_is_there(bundle: str, server_context: ssl
     """If this failed, calls at once would get each other's answers, or each would load the certificates anew."""
 
     async def main(url: str) -> None:
-        transport = AiohttpTransport(verify=bundle, max_pool_connections=16)
+        transport = AsyncHttpTransport(verify=bundle, max_pool_connections=16)
         for _ in range(5):
             bodies = [b"%d" % number for number in range(16)]
             sent = [transport.send(make_request(url, body), timeout=PATIENCE) for body in bodies]
@@ -115,7 +111,7 @@ def test_cancelling_closes_the_connection(where: str) -> None:
     """If this failed, a cancelled call would leave a connection behind whose answer the next call would read."""
 
     async def main(server: ScriptedServer, url: str) -> None:
-        transport = AiohttpTransport(verify=False)
+        transport = AsyncHttpTransport(verify=False)
         if where.startswith("an idle"):
             await send(transport, url)
         call = asyncio.create_task(send(transport, url))
@@ -142,7 +138,7 @@ def test_cancelling_while_connecting_closes_the_socket() -> None:
     """If this failed, giving up on a host that does not answer would leave a socket behind."""
 
     async def main(url: str) -> None:
-        transport = AiohttpTransport()
+        transport = AsyncHttpTransport()
         before = len(os.listdir("/proc/self/fd"))
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(send(transport, url), 0.2)
@@ -157,7 +153,7 @@ def test_cancelling_while_connecting_closes_the_socket() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forks_use_connections_of_their_own() -> None:
     """If this failed, a parent and its children would read each other's answers."""
-    transport = AiohttpTransport()
+    transport = AsyncHttpTransport()
 
     async def exchange(url: str) -> bool:
         bodies = [b"%d %d" % (os.getpid(), call) for call in range(20)]
@@ -181,7 +177,7 @@ def test_calls_in_flight_when_it_is_closed_are_not_disturbed() -> None:
     """If this failed, closing would break calls off, or leave their connections open."""
 
     async def main(server: ScriptedServer) -> None:
-        transport = AiohttpTransport()
+        transport = AsyncHttpTransport()
         call = asyncio.create_task(send(transport, server.url))
         await asyncio.to_thread(arrived.wait, PATIENCE)
         await transport.close()
@@ -201,39 +197,12 @@ def test_calls_in_flight_when_it_is_closed_are_not_disturbed() -> None:
         asyncio.run(main(server))
 
 
-def test_without_aiohttp_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, whoever lacks the extra would see a bare ImportError."""
-    import cognito_signout.transports as package
-
-    monkeypatch.setitem(sys.modules, "aiohttp", None)
-    monkeypatch.delitem(sys.modules, "cognito_signout.transports._sessions", raising=False)
-    monkeypatch.delattr(package, "_sessions", raising=False)
-    with pytest.raises(ConfigurationError, match=r"pip install 'cognito-signout\[async\]'"):
-        AiohttpTransport()
-
-
-def test_where_asyncio_has_no_tls_in_tls_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, an https:// proxy would fail in an untyped way on Python 3.10."""
-    monkeypatch.setattr(_aiohttp, "_HAS_TLS_IN_TLS", False)
-    transport = AiohttpTransport(proxies={"https": "https://proxy.invalid"})
-    with pytest.raises(ConfigurationError, match=r"Python 3\.11"):
-        asyncio.run(send(transport, "https://service.invalid/"))
-
-
-def test_a_proxy_that_can_not_be_told_from_the_service_is_refused(bundle: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, the one's certificates would be verified as the other's."""
-    monkeypatch.setattr(_aiohttp, "_HAS_TLS_IN_TLS", True)
-    transport = AiohttpTransport(proxies={"https": "https://localhost:1"}, proxies_config={"proxy_ca_bundle": bundle})
-    with pytest.raises(ConfigurationError, match="the service's own host"):
-        asyncio.run(send(transport, "https://localhost/"))
-
-
 def test_idle_connections_are_looked_at_where_there_is_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """If this failed, connections could not be kept on Windows."""
     monkeypatch.delattr(select, "poll")
 
     async def main(url: str) -> None:
-        transport = AiohttpTransport()
+        transport = AsyncHttpTransport()
         for _ in range(3):
             assert (await send(transport, url)).status == 200
         await transport.close()
@@ -247,7 +216,7 @@ def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_an_answer() -> No
     """If this failed, a server's farewell, or a forged answer, could be read as the answer to the next call."""
 
     async def main(server: ScriptedServer) -> None:
-        transport = AiohttpTransport()
+        transport = AsyncHttpTransport()
         for _ in range(3):
             assert (await send(transport, server.url)).status == 200
             server.wait_until_finished()  # which blocks the loop
@@ -256,16 +225,3 @@ def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_an_answer() -> No
     with ScriptedServer([answers(OK)]) as server:
         asyncio.run(main(server))
     assert len(server.peers) == 3
-
-
-def test_errors_of_aiohttp_are_not_chained() -> None:
-    """If this failed, whoever reports errors would report the whole request, signature and session token included."""
-    with ScriptedServer([answers(b"\xff\n")]) as server, pytest.raises(SignOutConnectionError) as caught:
-        asyncio.run(send(AiohttpTransport(), server.url))
-    assert caught.value.__cause__ is None
-    assert caught.value.__context__ is None
-
-
-def test_what_no_system_has_said_is_named_by_its_kind() -> None:
-    """If this failed, an error of aiohttp's would be shown with all that it quotes, or without a word."""
-    assert explain(aiohttp.ClientConnectionError("session-token")) == ("ClientConnectionError", None)
