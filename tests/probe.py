@@ -175,19 +175,27 @@ class _Watched:
     keepalive: bool | None = None
 
     def install(self) -> None:
-        connect, recv_into = socket.socket.connect, socket.socket.recv_into
+        connect, recv, recv_into = socket.socket.connect, socket.socket.recv, socket.socket.recv_into
 
         def watched_connect(sock: socket.socket, address: Any) -> None:
             self.connect_timeout = _rounded(sock.gettimeout())
             connect(sock, address)
 
-        def watched_recv_into(sock: socket.socket, *arguments: Any) -> int:
+        def note(sock: socket.socket) -> None:
             if self.keepalive is None:
                 self.read_timeout = _rounded(sock.gettimeout())
                 self.keepalive = bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+        def watched_recv(sock: socket.socket, *arguments: Any) -> bytes:
+            note(sock)
+            return recv(sock, *arguments)
+
+        def watched_recv_into(sock: socket.socket, *arguments: Any) -> int:
+            note(sock)
             return recv_into(sock, *arguments)
 
         socket.socket.connect = watched_connect  # type: ignore[method-assign, assignment]
+        socket.socket.recv = watched_recv  # type: ignore[method-assign, assignment]
         socket.socket.recv_into = watched_recv_into  # type: ignore[method-assign, assignment]
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ._deadlines import left, sooner
 from ._faults import Faults
 from ._requests import Origin, check_tunnel, encode, encode_connect, locate
-from ._response import Need, reading_of_response
+from ._response import reading_of_response
 from ._routes import Routes
 from ._tls import TlsLayer
 
@@ -172,8 +172,7 @@ class _Connection(asyncio.Protocol):
             try:
                 while not layer.shake_hands():
                     self._write(layer.outgoing())
-                    await self._more()
-                    layer.feed(self._take_all())
+                    layer.feed(await self._receive())
             finally:
                 self._write(layer.outgoing())  # the end of the handshake, or what was wrong with it
         self._layers.append(layer)
@@ -197,14 +196,12 @@ class _Connection(asyncio.Protocol):
 
     async def _exchange(self, message: bytes, method: str, deadline: float | None) -> tuple[HttpResponse, bool]:
         reading = reading_of_response(method)
-        need = next(reading)
+        next(reading)
         with self._timer(deadline):
             self._write(message)
             try:
                 while True:
-                    while (data := self._take(need)) is None:
-                        await self._more()
-                    need = reading.send(data)
+                    reading.send(await self._receive())
             except StopIteration as done:
                 result: tuple[HttpResponse, bool] = done.value
                 return result
@@ -226,33 +223,19 @@ class _Connection(asyncio.Protocol):
         if data:
             self._transport.write(data)
 
-    def _take(self, need: Need) -> bytes | None:
-        """What is needed, or as much of it as there is at the end; ``None`` where more may come in."""
-        end = need.size
-        if need.is_line:
-            end = self._received.find(b"\n", 0, end) + 1 or end
-        if len(self._received) < end and not self._is_at_end:
-            return None
-        if self._failure is not None and len(self._received) < end:
+    async def _receive(self) -> bytes:
+        """What has come in, as soon as there is something; nothing at the end."""
+        if not self._received and not self._is_at_end:
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if not self._received and self._failure is not None:
             raise self._failure
-        data = bytes(self._received[:end])
-        del self._received[:end]
-        return data
-
-    def _take_all(self) -> bytes:
         data = bytes(self._received)
         self._received.clear()
         return data
-
-    async def _more(self) -> None:
-        """Waits until something has come in."""
-        if self._is_at_end:
-            raise self._failure or ConnectionResetError("the connection was closed")
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     @contextmanager
     def _timer(self, deadline: float | None) -> Generator[None]:
@@ -289,7 +272,8 @@ class _Connection(asyncio.Protocol):
             self._received += data
             if any(layer.is_at_end for layer in self._layers):
                 self._end(None)
-            self._wake()
+            elif data:
+                self._wake()
 
     def eof_received(self) -> None:
         self._end(None)

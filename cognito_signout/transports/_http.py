@@ -11,7 +11,6 @@ Safe to share between threads, and between a process and its forks. Connections 
 
 from __future__ import annotations
 
-import io
 import os
 import socket
 import ssl
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ._deadlines import left, sooner
 from ._faults import Faults
 from ._requests import check_tunnel, encode, encode_connect, locate
-from ._response import read_response
+from ._response import reading_of_response
 from ._routes import Routes
 from ._tls import TlsInTls
 
@@ -31,6 +30,10 @@ if TYPE_CHECKING:
     from . import HttpRequest, HttpResponse
     from ._proxies import Proxy
     from ._requests import Origin
+
+
+#: How many bytes are received at once, at most.
+MAX_RECEIVED = 65536
 
 
 class HttpTransport:
@@ -135,7 +138,7 @@ class HttpTransport:
 
 
 class _Connection:
-    """One socket, and what was read from it and not yet used."""
+    """One socket."""
 
     def __init__(self, sock: Any) -> None:
         self.reusable = False
@@ -144,8 +147,6 @@ class _Connection:
 
     def _use(self, sock: Any) -> None:
         self._sock = sock
-        self._raw = _SocketReader(sock)
-        self._reader = io.BufferedReader(self._raw)
         # Not __del__: in a cycle of garbage it might come after the socket's own, which warns.
         weakref.finalize(self, sock.close)
 
@@ -177,8 +178,12 @@ class _Connection:
 
     def is_stale(self) -> bool:
         """Whether the server has closed the connection, or said something that nobody asked for."""
-        self._raw.waits = False
-        return bool(self._reader.peek(1)) or self._raw.at_end
+        self._sock.settimeout(0.0)
+        try:
+            self._sock.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        return True
 
     def close(self) -> None:
         """Closes the socket. May be called again."""
@@ -189,30 +194,15 @@ class _Connection:
         self._sock.sendall(message)
 
     def _read(self, method: str, deadline: float | None) -> tuple[HttpResponse, bool]:
-        self._raw.waits, self._raw.deadline = True, deadline
-        return read_response(self._reader, method=method)
-
-
-class _SocketReader(io.RawIOBase):
-    """Reads a socket until a deadline, however many reads that takes; or only what is there already."""
-
-    def __init__(self, sock: Any) -> None:
-        self.waits = True
-        self.deadline: float | None = None
-        self.at_end = False
-        self._sock = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(left(self.deadline) if self.waits else 0.0)
+        reading = reading_of_response(method)
+        next(reading)
         try:
-            count: int = self._sock.recv_into(buffer)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return None
-        self.at_end = count == 0
-        return count
+            while True:
+                self._sock.settimeout(left(deadline))
+                reading.send(self._sock.recv(MAX_RECEIVED))
+        except StopIteration as done:
+            result: tuple[HttpResponse, bool] = done.value
+            return result
 
 
 def _take(pool: list[_Connection]) -> _Connection | None:

@@ -1,8 +1,8 @@
 """Reads one HTTP/1.1 response, strictly, from bytes that somebody else has.
 
-A generator that does no I/O: it yields what it needs next, a line or so many bytes, and is sent them, or fewer where
-the connection has ended. It returns the response, and whether another one may follow on the same connection. It never
-asks for more than 1 MiB and a byte of a body, nor 64 KiB beside it. Raises :class:`BadResponse` for whatever is cut
+A generator that does no I/O: it yields when it needs more, and is sent what has come in. It returns the response, and
+whether another one may follow on the same connection. It never reads more than 1 MiB and a byte of a body, nor 64 KiB
+beside it. Raises :class:`BadResponse` for whatever is cut
 off, badly framed (RFC 9112, section 6) or not HTTP at all.
 
 The standard library's parser is not strict enough: it takes the end of the stream for the end of the headers and
@@ -13,13 +13,12 @@ body, which is what a sign-out looks like. Importing it and its e-mail parser al
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import MAX_BODY, Headers, HttpResponse
 
 if TYPE_CHECKING:
-    from typing import BinaryIO, TypeAlias
+    from collections.abc import Generator
 
 #: How much may be read beside the body: status line, headers, sizes of chunks, trailers. The standard
 #: library's bound for a single line.
@@ -35,45 +34,24 @@ class BadResponse(Exception):  # noqa: N818 -- it never leaves the transports
     """What was read is no complete, well-framed response. The message says why, and quotes none of it."""
 
 
-class Need(NamedTuple):
-    """What the reader needs next: a line, of so many bytes at most, or so many bytes."""
+def reading_of_response(method: str) -> Generator[None, bytes, tuple[HttpResponse, bool]]:
+    """Reads the response to a request of this method.
 
-    is_line: bool
-    size: int
+    Yields whenever it needs more, and is sent what has come in: some bytes, or none where the connection has ended.
 
-
-Reading: TypeAlias = Generator[Need, bytes, "tuple[HttpResponse, bool]"]
-
-
-def read_response(stream: BinaryIO, *, method: str) -> tuple[HttpResponse, bool]:
-    """The response to a request, and whether the connection can be used again.
-
-    Args:
-        stream: Where to read it. What follows the response is left in it.
-        method: The method of the request: the responses to some have no body.
+    Returns:
+        The response, and whether the connection can be used again.
 
     Raises:
         BadResponse: There is no complete, well-framed response.
     """
-    reading = reading_of_response(method)
-    try:
-        need = next(reading)
-        while True:
-            need = reading.send(stream.readline(need.size) if need.is_line else stream.read(need.size))
-    except StopIteration as done:
-        result: tuple[HttpResponse, bool] = done.value
-        return result
-
-
-def reading_of_response(method: str) -> Reading:
-    """Reads the response to a request of this method. See :func:`read_response`."""
-    lines = _Lines()
+    received = _Received()
     while True:
-        status_line = _STATUS_LINE.fullmatch((yield from lines.read()))
+        status_line = _STATUS_LINE.fullmatch((yield from received.line()))
         if status_line is None:
             raise BadResponse("it does not begin as HTTP/1.1 does")
         is_1_0, status = status_line[1] == b"0", int(status_line[2])
-        headers = Headers((yield from _read_fields(lines)))
+        headers = Headers((yield from _read_fields(received)))
         if status == 101:
             raise BadResponse("it switches to a protocol that nobody asked for")
         if status >= 200:  # before it, there may be any number that say to wait
@@ -81,31 +59,64 @@ def reading_of_response(method: str) -> Reading:
     if method in ("CONNECT", "HEAD") or status in (204, 304):
         body, is_delimited = b"", True
     else:
-        body, is_delimited = yield from _read_body(lines, headers, is_1_0=is_1_0)
+        body, is_delimited = yield from _read_body(received, headers, is_1_0=is_1_0)
     options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
     is_kept = "keep-alive" in options if is_1_0 else "close" not in options
-    return HttpResponse(status, headers, body), is_delimited and is_kept
+    # Whatever follows, nobody has asked for.
+    return HttpResponse(status, headers, body), is_delimited and is_kept and received.is_used_up()
 
 
-class _Lines:
-    """Lines, as long as they are not too long together."""
+class _Received:
+    """What has come in, and is not yet used; as long as all that is no body is not too long together."""
 
     def __init__(self) -> None:
+        self._data = bytearray()
         self._left = MAX_OVERHEAD
 
-    def read(self) -> Generator[Need, bytes, bytes]:
-        line = yield Need(True, self._left + 1)
-        self._left -= len(line)
-        if self._left < 0:
+    def line(self) -> Generator[None, bytes, bytes]:
+        """The next line."""
+        data = self._data
+        searched = 0
+        while (end := data.find(b"\n", searched) + 1) == 0 and len(data) <= self._left:
+            searched = len(data)
+            more = yield
+            if not more:
+                raise _cut_off()
+            data += more
+        self._left -= end
+        if end == 0 or self._left < 0:
             raise BadResponse("its headers are too long")
-        if not line.endswith(b"\n"):
-            raise _cut_off()
+        line = bytes(data[:end])
+        del data[:end]
         return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
+    def up_to(self, size: int) -> Generator[None, bytes, bytes]:
+        """So many bytes, or as many as there are before the end."""
+        data = self._data
+        while len(data) < size:
+            more = yield
+            if not more:
+                break
+            data += more
+        taken = bytes(data[:size])
+        del data[:size]
+        return taken
 
-def _read_fields(lines: _Lines) -> Generator[Need, bytes, list[tuple[str, str]]]:
+    def exactly(self, size: int) -> Generator[None, bytes, bytes]:
+        """So many bytes."""
+        taken = yield from self.up_to(size)
+        if len(taken) < size:
+            raise _cut_off()
+        return taken
+
+    def is_used_up(self) -> bool:
+        """Whether there is nothing left."""
+        return not self._data
+
+
+def _read_fields(received: _Received) -> Generator[None, bytes, list[tuple[str, str]]]:
     fields: list[bytes] = []
-    while line := (yield from lines.read()):
+    while line := (yield from received.line()):
         if fields and line.startswith((b" ", b"\t")):  # the value goes on: obsolete, but to be understood
             fields[-1] += b" " + line.strip(b" \t")
         else:
@@ -120,18 +131,18 @@ def _parse_field(line: bytes) -> tuple[str, str]:
     return field[1].decode("ascii"), field[2].strip(b" \t").decode("latin-1")
 
 
-def _read_body(lines: _Lines, headers: Headers, *, is_1_0: bool) -> Generator[Need, bytes, tuple[bytes, bool]]:
+def _read_body(received: _Received, headers: Headers, *, is_1_0: bool) -> Generator[None, bytes, tuple[bytes, bool]]:
     """The body, or as much of it as is read of any, and whether it ended before the connection did."""
     encoding, length = headers.get("transfer-encoding"), headers.get("content-length")
     if encoding is not None:
         # With a length beside it, whoever is on the way may have read another body than we would.
         if is_1_0 or length is not None or encoding.lower() != "chunked":
             raise BadResponse("its Transfer-Encoding can't be trusted")
-        return (yield from _read_chunks(lines))
+        return (yield from _read_chunks(received))
     if length is not None:
         size = _parse_length(length)
-        return (yield from _read_exactly(min(size, MAX_BODY + 1))), size <= MAX_BODY
-    return (yield Need(False, MAX_BODY + 1)), False
+        return (yield from received.exactly(min(size, MAX_BODY + 1))), size <= MAX_BODY
+    return (yield from received.up_to(MAX_BODY + 1)), False
 
 
 def _parse_length(value: str) -> int:
@@ -142,28 +153,21 @@ def _parse_length(value: str) -> int:
     return int(length)
 
 
-def _read_chunks(lines: _Lines) -> Generator[Need, bytes, tuple[bytes, bool]]:
+def _read_chunks(received: _Received) -> Generator[None, bytes, tuple[bytes, bool]]:
     body = bytearray()
     while True:
-        chunk = _CHUNK_SIZE.fullmatch((yield from lines.read()))
+        chunk = _CHUNK_SIZE.fullmatch((yield from received.line()))
         if chunk is None:
             raise BadResponse("a chunk's size is no size")
         size = int(chunk[1], 16)
         if size == 0:
-            yield from _read_fields(lines)  # the trailers, which say nothing that is asked for
+            yield from _read_fields(received)  # the trailers, which say nothing that is asked for
             return bytes(body), True
-        body += yield from _read_exactly(min(size, MAX_BODY + 1 - len(body)))
+        body += yield from received.exactly(min(size, MAX_BODY + 1 - len(body)))
         if len(body) > MAX_BODY:
             return bytes(body), False
-        if (yield from _read_exactly(2)) != b"\r\n":
+        if (yield from received.exactly(2)) != b"\r\n":
             raise BadResponse("a chunk is longer than its size")
-
-
-def _read_exactly(size: int) -> Generator[Need, bytes, bytes]:
-    data = yield Need(False, size)
-    if len(data) < size:
-        raise _cut_off()
-    return data
 
 
 def _cut_off() -> BadResponse:

@@ -9,7 +9,7 @@ import ssl
 from contextlib import suppress
 from importlib import import_module
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._botocore import load
 from ..errors import ConfigurationError
@@ -88,8 +88,11 @@ class TlsLayer:
         return True
 
     def feed(self, data: bytes) -> None:
-        """Takes what has come in."""
-        self._incoming.write(data)
+        """Takes what has come in; nothing, where that was the end."""
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
 
     def outgoing(self) -> bytes:
         """What is to be sent."""
@@ -104,7 +107,7 @@ class TlsLayer:
 
     def decrypt(self, data: bytes) -> bytes:
         """The data that has come in, in place of what has come in."""
-        self.feed(data)
+        self._incoming.write(data)
         decrypted = bytearray()
         with suppress(ssl.SSLWantReadError):
             while more := self._tls.read(16384):  # the size of a TLS record
@@ -140,13 +143,12 @@ class TlsInTls:
         """Agrees on keys, and verifies the certificate."""
         self._run(self._tls.do_handshake)
 
-    def recv_into(self, buffer: Any) -> int:
-        """Reads into the buffer, and returns how much; 0 at the end."""
+    def recv(self, size: int) -> bytes:
+        """Reads so many bytes at most; none at the end."""
         try:
-            count: int = self._run(cast("Any", self._tls.read), len(buffer), buffer)
+            return self._run(self._tls.read, size)
         except ssl.SSLEOFError:  # closed without a farewell, which a standard SSLSocket overlooks too
-            count = 0
-        return count
+            return b""
 
     def sendall(self, data: bytes) -> None:
         """Sends all of it."""
