@@ -7,11 +7,14 @@ is taken as it is. asyncio is named here, in the drivers of :mod:`.aio` and :mod
 from __future__ import annotations
 
 import asyncio
-from importlib.util import find_spec
+import contextvars
+import functools
+import threading
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from ._runtime import World
-from .errors import ConfigurationError, SignOutTimeoutError
+from .errors import SignOutTimeoutError
 from .transports import HttpResponse
 
 if TYPE_CHECKING:
@@ -31,19 +34,13 @@ class AsyncRuntime(World):
     Args:
         options: The client's arguments.
         transport: The transport that the client was given. It is not closed with the runtime.
-
-    Raises:
-        ConfigurationError: No transport was given, and aiohttp, which ours would need, is not installed.
     """
 
     def __init__(self, options: Options, transport: AsyncTransport | None) -> None:
         super().__init__(options)
-        if transport is None and find_spec("aiohttp") is None:
-            raise ConfigurationError(
-                "asyncio clients need aiohttp, which is not installed: pip install 'cognito-signout[async]'"
-            )
         self._given_transport = transport
         self._own_transport: AsyncTransport | None = None
+        self._inquiry = _Inquiry()
 
     async def sleep(self, seconds: float) -> None:
         """Waits."""
@@ -51,18 +48,24 @@ class AsyncRuntime(World):
 
     async def settings(self, user_pool_id: str, timeout: float | None) -> Settings:
         """What botocore would decide for a call to this pool."""
-        at_hand = self._resolver.settings_at_hand(user_pool_id)
-        if at_hand is not None:
-            return at_hand
-        return await _in_thread(lambda: self._resolver.settings(user_pool_id), timeout, "the AWS configuration")
+        return await self._inquiry.ask(
+            lambda: self._resolver.settings_at_hand(user_pool_id),
+            lambda: self._resolver.settings(user_pool_id),
+            timeout,
+            "the AWS configuration",
+        )
 
     async def credentials(self, refused: Credentials | None, timeout: float | None) -> Credentials:
         """The credentials of this moment, or others than those refused."""
         provider = self._resolver.credentials
-        if refused is not None:
-            return await _in_thread(lambda: provider.replace(refused), timeout, "other AWS credentials")
-        at_hand = provider.at_hand()
-        return at_hand if at_hand is not None else await _in_thread(provider.current, timeout, "AWS credentials")
+        if refused is None:
+            return await self._inquiry.ask(provider.at_hand, provider.current, timeout, "AWS credentials")
+
+        def others() -> Credentials | None:
+            at_hand = provider.at_hand()
+            return None if at_hand == refused else at_hand
+
+        return await self._inquiry.ask(others, lambda: provider.replace(refused), timeout, "other AWS credentials")
 
     async def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
         """Sends a request: by the transport that was given, else as botocore's event says, else by ours."""
@@ -71,15 +74,19 @@ class AsyncRuntime(World):
                 return await self._given_transport.send(request, timeout=timeout)
             except asyncio.TimeoutError as error:  # another class than TimeoutError, before Python 3.11
                 raise TimeoutError(str(error)) from error
-        if not self._resolver.has_session_at_hand():
-            await _in_thread(lambda: self._resolver.session, timeout, "the AWS configuration")
+        await self._inquiry.ask(
+            lambda: self._resolver.has_session_at_hand() or None,
+            lambda: self._resolver.session,
+            timeout,
+            "the AWS configuration",
+        )
         answer = self._resolver.before_send(request)
         if isinstance(answer, HttpResponse):
             return answer
         if self._own_transport is None:
-            from .transports import AiohttpTransport
+            from .transports import AsyncHttpTransport
 
-            self._own_transport = AiohttpTransport(**settings.of_transport())
+            self._own_transport = AsyncHttpTransport(**settings.of_transport())
         return await self._own_transport.send(answer, timeout=timeout)
 
     async def close(self) -> None:
@@ -88,9 +95,64 @@ class AsyncRuntime(World):
             await self._own_transport.close()
 
 
-async def _in_thread(function: Callable[[], T], timeout: float | None, what: str) -> T:
-    """Calls it in a thread, and leaves it to itself where it takes too long."""
-    try:
-        return await asyncio.wait_for(asyncio.to_thread(function), timeout)
-    except asyncio.TimeoutError:
-        raise SignOutTimeoutError(f"the call's timeout ran out before {what} could be resolved") from None
+class _Inquiry:
+    """Asks in a thread for what may take its time: one thing at a time, and whoever has waited for the turn looks first
+    whether it is at hand by now.
+
+    The threads are daemons, and none of the executor's: one that hangs keeps neither ``asyncio.run`` nor the
+    interpreter from ending, nor others from looking up names, for which asyncio needs the executor.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, look: Callable[[], T | None], find: Callable[[], T], timeout: float | None, what: str) -> T:
+        """Returns what ``look`` has at hand, or what ``find`` finds in a thread, which is left to itself when the time
+        is up.
+        """
+        at_hand = look()
+        if at_hand is not None:
+            return at_hand
+        try:
+            return await asyncio.wait_for(self._in_turn(look, find), timeout)
+        except asyncio.TimeoutError:
+            raise SignOutTimeoutError(f"the call's timeout ran out before {what} could be resolved") from None
+
+    async def _in_turn(self, look: Callable[[], T | None], find: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._turn = loop, asyncio.Lock()
+        turn = self._turn
+        await turn.acquire()
+        with ExitStack() as end_of_turn:
+            end_of_turn.callback(turn.release)
+            at_hand = look()
+            if at_hand is not None:
+                return at_hand
+            finding = _in_thread(find, loop)
+            end_of_turn.pop_all()
+
+        def found(finding: asyncio.Future[T]) -> None:
+            turn.release()  # now, and not when nobody waits any more
+            finding.exception()  # which asyncio would log as lost, where nobody waits any more
+
+        finding.add_done_callback(found)
+        await asyncio.wait([finding])  # which does not cancel it, as ``await finding`` would
+        return finding.result()
+
+
+def _in_thread(function: Callable[[], T], loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
+    future: asyncio.Future[T] = loop.create_future()
+
+    def work() -> None:
+        try:
+            settle = functools.partial(future.set_result, function())
+        except BaseException as error:  # noqa: BLE001 -- for whoever waits
+            settle = functools.partial(future.set_exception, error)
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(settle)
+
+    run = contextvars.copy_context().run
+    threading.Thread(target=run, args=(work,), name="cognito-signout-inquiry", daemon=True).start()
+    return future

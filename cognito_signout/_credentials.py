@@ -125,6 +125,6 @@ def _freeze(source: Any) -> Credentials:
                 f"the AWS {name} holds a space, a line break or another character that can't be sent; "
                 f"was it copied with something around it?"
             )
-    if any("\ud800" <= character <= "\udfff" for character in secret_key):
+    if not secret_key.isascii() and any("\ud800" <= character <= "\udfff" for character in secret_key):
         raise CredentialsError("the AWS secret key is not valid Unicode")
     return Credentials(access_key, secret_key, token or None)

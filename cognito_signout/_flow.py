@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from copy import copy
 from datetime import timedelta
+from functools import lru_cache
 from threading import TIMEOUT_MAX
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -154,11 +156,15 @@ def sign_out(
         _protocol.check_arguments(user_pool_id, username)
         return (yield from call.run(check_timeout(timeout)))
     except SignOutError as error:
-        # What transports, settings and credentials raise does not say whom it was about.
-        error.user_pool_id = user_pool_id if _protocol.is_user_pool_id(user_pool_id) else None
-        error.username = username if isinstance(username, str) else None
-        error.attempts = call.attempts
-        raise
+        told = _about(
+            error,
+            user_pool_id=user_pool_id if _protocol.is_user_pool_id(user_pool_id) else None,
+            username=username if isinstance(username, str) else None,
+            attempts=call.attempts,
+        )
+        if told is error:
+            raise
+        raise told from error
 
 
 class _Call:
@@ -258,7 +264,7 @@ class _Call:
         signed = {
             "Content-Type": _protocol.CONTENT_TYPE,
             "Host": endpoint.host,
-            "X-Amz-Date": strftime("%Y%m%dT%H%M%SZ", gmtime(now)),
+            "X-Amz-Date": _amz_date(int(now)),
             "X-Amz-Target": _protocol.TARGET,
         }
         if credentials.token is not None:
@@ -355,6 +361,11 @@ class _PacedCall(_Call):
         return True  # the pacer sees to it that nobody storms
 
 
+@lru_cache(maxsize=4)
+def _amz_date(now: int) -> str:
+    return strftime("%Y%m%dT%H%M%SZ", gmtime(now))
+
+
 def _random_uuid() -> str:
     """What ``uuid.uuid4()`` makes, without the module, which looks at the whole platform when it is imported."""
     octets = bytearray(os.urandom(16))
@@ -376,6 +387,18 @@ def check_timeout(timeout: float | timedelta | None) -> float | None:
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
         raise ValidationError("timeout must be a positive number of seconds, a timedelta, or None")
     return float(seconds) if seconds <= TIMEOUT_MAX else None  # no socket could be told more
+
+
+def _about(error: SignOutError, **whom: Any) -> SignOutError:
+    """The error, which says whom it was about: what transports, settings and credentials raise does not. A copy where
+    it is another call's already, since a mock may raise the same one for everybody.
+    """
+    if whom.items() <= vars(error).items():
+        return error
+    if error.username is not None or error.attempts > 0:
+        error = copy(error)
+    vars(error).update(whom)
+    return error
 
 
 def _caused(error: SignOutError, cause: BaseException) -> SignOutError:

@@ -101,6 +101,6 @@ class Progress:
         return outcome
 
     def finish(self) -> None:
-        """All that was in hand is yielded: raises what has ended the work, unless that was the last of the users."""
+        """All that was in hand is yielded: raises what has ended the work, even if it was the last user's."""
         if self._failure is not None:
             raise self._failure

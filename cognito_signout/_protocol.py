@@ -11,6 +11,7 @@ import json
 import re
 import unicodedata
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from .errors import (
@@ -44,6 +45,9 @@ TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 TRANSIENT_CODES = frozenset(
     {"InternalErrorException", "RequestTimeout", "RequestTimeoutException", InternalServiceError.code}
 )
+
+#: A string as ``json.dumps`` writes it, which for a dictionary of two makes a new encoder each time.
+_quoted = json.JSONEncoder().encode
 
 _HTTP_DATE = re.compile(r"[A-Za-z]{3}, (\d\d) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 #: The last second that a datetime can hold.
@@ -94,7 +98,7 @@ def check_username(username: str) -> None:
 
 def encode_body(user_pool_id: str, username: str) -> bytes:
     """The body of the request, as boto3 writes it."""
-    return json.dumps({"UserPoolId": user_pool_id, "Username": username}).encode("ascii")
+    return f'{{"UserPoolId": {_quoted(user_pool_id)}, "Username": {_quoted(username)}}}'.encode("ascii")
 
 
 def read_response(
@@ -154,7 +158,12 @@ def read_response(
 
 def service_time(response: HttpResponse) -> datetime | None:
     """The response's ``Date``, aware and in UTC; ``None`` where it has none that can be read."""
-    match = _HTTP_DATE.fullmatch(response.headers.get("date", ""))
+    return _http_date(response.headers.get("date", ""))
+
+
+@lru_cache(maxsize=4)  # most responses are of the same second
+def _http_date(text: str) -> datetime | None:
+    match = _HTTP_DATE.fullmatch(text)
     if match is None or match[2] not in _MONTHS:
         return None
     day, _, year, hour, minute, second = match.groups()
@@ -181,6 +190,8 @@ def _not_an_answer(response: HttpResponse) -> str:
 
 
 def _json(raw: bytes) -> object:
+    if raw == b"{}":  # as the service says yes
+        return {}
     try:
         return json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -232,6 +243,8 @@ def _text(value: object) -> str:
 def _timestamp(value: object) -> datetime | None:
     """An ISO 8601 date and time, in UTC where it names no zone."""
     text = _text(value)
+    if not text:
+        return None
     if text.endswith(("Z", "z")):  # which fromisoformat reads from Python 3.11 on only
         text = f"{text[:-1]}+00:00"
     try:

@@ -37,7 +37,7 @@ def authorization(
     credential_scope = f"{amz_date[:8]}/{region}/{SERVICE}/aws4_request"
     names = sorted(headers)
     signed_headers = ";".join(names)
-    canonical_headers = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
+    canonical_headers = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
     canonical_request = "\n".join(
         ("POST", canonical_path(path), "", canonical_headers, signed_headers, sha256(body).hexdigest())
     )
@@ -58,6 +58,7 @@ def signing_key(secret_key: str, date: str, region: str) -> bytes:
     return key
 
 
+@lru_cache(maxsize=16)
 def canonical_path(path: str) -> str:
     """The path without dot segments and empty ones, percent-encoded once more."""
     segments: list[str] = []

@@ -31,7 +31,7 @@ class AsyncSignOutClient:
 
     It takes the same arguments, and decides everything in the same way. What may take its time (reading files,
     importing botocore, resolving and refreshing credentials) is done in a thread, so that the event loop is not
-    blocked; a call's ``timeout`` bounds that too. Needs aiohttp: ``pip install 'cognito-signout[async]'``.
+    blocked; a call's ``timeout`` bounds that too.
 
     One client may be shared by all tasks of an event loop, and used in one event loop after the other. Close it
     with :meth:`aclose`, or use it with ``async with``.
@@ -47,11 +47,11 @@ class AsyncSignOutClient:
             ``token``. Default: the session's.
         config: A ``botocore.config.Config``.
         transport: Who sends the requests: an :class:`~cognito_signout.transports.AsyncTransport`. It is the
-            caller's to close. Default: a pool of aiohttp's HTTP/1.1 connections.
+            caller's to close. Default: a pool of HTTP/1.1 connections.
 
     Raises:
         ConfigurationError: Arguments contradict each other, or are of no use here: an async session, a
-            ``Config`` field that can't be honoured; or aiohttp is not installed.
+            ``Config`` field that can't be honoured.
 
     >>> import asyncio
     >>> from cognito_signout.testing import FakeCognito

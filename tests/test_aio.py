@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import os
 import socket
 import threading
@@ -175,44 +176,7 @@ def test_the_blocking_client_refuses_an_async_transport() -> None:
         SignOutClient(transport=TaskTransport(Script()))  # type: ignore[arg-type]
 
 
-WITHOUT_AIOHTTP = "import sys; sys.modules['aiohttp'] = None  # as if it were not installed\n"
-
-
-def test_without_aiohttp_the_message_says_what_to_install() -> None:
-    """Whoever meets it first would have to guess."""
-    code = """
-import cognito_signout
-from cognito_signout import AsyncSignOutClient, ConfigurationError
-for make in (AsyncSignOutClient, lambda: cognito_signout.transports.AiohttpTransport()):
-    try:
-        make()
-    except ConfigurationError as error:
-        print("pip install 'cognito-signout[async]'" in str(error))
-"""
-    assert run(WITHOUT_AIOHTTP + code).split() == ["True", "True"]
-
-
-def test_what_does_not_need_aiohttp_works_without() -> None:
-    """A fake, a transport of one's own and the blocking client would need what they do not use."""
-    code = """
-import asyncio
-from cognito_signout import AsyncSignOutClient, SignOutClient
-from cognito_signout.testing import FakeCognito
-from cognito_signout.transports import HttpResponse
-class Own:
-    async def send(self, request, *, timeout): return HttpResponse(200, {}, b'{}')
-    async def close(self): pass
-fake = FakeCognito()
-alice = dict(user_pool_id='us-east-1_Test00001', username='alice')
-fake.add_user(**alice)
-SignOutClient()
-print(asyncio.run(fake.async_client().sign_out(**alice)).attempts)
-print(asyncio.run(AsyncSignOutClient(transport=Own()).sign_out(**alice)).attempts)
-"""
-    assert run(WITHOUT_AIOHTTP + code).split() == ["1", "1"]
-
-
-def test_importing_brings_in_neither_asyncio_nor_aiohttp() -> None:
+def test_importing_brings_in_no_asyncio() -> None:
     """Whoever uses the blocking client would pay for the other."""
     code = (
         "import sys; from cognito_signout import *; AsyncSignOutClient\n"
@@ -474,6 +438,57 @@ def test_a_timeout_bounds_what_is_resolved(what: str) -> None:
     assert error.attempts == len(script.requests) == (1 if what == "other credentials" else 0)
 
 
+def test_a_source_that_hangs_holds_up_nobody_else() -> None:
+    """A script would not end, and names not be looked up any more, until the source gives up."""
+    code = """
+import asyncio, threading
+from cognito_signout import AsyncSignOutClient, SignOutTimeoutError
+from cognito_signout.transports import HttpResponse
+
+class Keys:
+    def get_frozen_credentials(self):
+        threading.Event().wait()
+
+class Nothing:
+    async def send(self, request, *, timeout): return HttpResponse(200, {}, b'{}')
+    async def close(self): pass
+
+async def main():
+    client = AsyncSignOutClient(credentials=Keys(), transport=Nothing())
+    calls = [client.sign_out(user_pool_id='us-east-1_A', username='alice', timeout=0.5) for _ in range(64)]
+    late = await asyncio.gather(*calls, return_exceptions=True)
+    print({type(error) for error in late} == {SignOutTimeoutError}, threading.active_count() < 9)
+    await asyncio.to_thread(int)
+
+asyncio.run(main())
+"""
+    assert run(code) == "True True"
+
+
+def test_a_source_that_fails_when_nobody_waits_any_more_is_not_complained_of() -> None:
+    """asyncio would log an error that nobody can do anything about, and the next call never get its turn."""
+    may_fail = threading.Event()
+
+    class Keys:
+        def get_frozen_credentials(self) -> Any:
+            assert may_fail.wait(PATIENCE)
+            raise RuntimeError("signed out")
+
+    async def main() -> list[dict[str, Any]]:
+        complaints: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        client = AsyncSignOutClient(credentials=Keys(), transport=TaskTransport(Script()))
+        with pytest.raises(SignOutTimeoutError):
+            await client.sign_out(user_pool_id=POOL, username="alice", timeout=0.1)
+        may_fail.set()
+        with pytest.raises(CredentialsError, match="signed out"):
+            await client.sign_out(user_pool_id=POOL, username="alice")
+        gc.collect()
+        return complaints
+
+    assert on_a_loop(main()) == []
+
+
 def test_a_timeout_bounds_the_look_up_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The blocking client can't interrupt it; this one promises to."""
     may_answer = threading.Event()
@@ -633,7 +648,7 @@ class Nothing:
     def __init__(self, **_): pass
     async def send(self, request, *, timeout): return HttpResponse(200, {}, b'{}')
     async def close(self): pass
-transports.AiohttpTransport = Nothing
+transports.AsyncHttpTransport = Nothing
 
 async def main():
     async with AsyncSignOutClient() as client:

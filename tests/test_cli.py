@@ -52,7 +52,9 @@ class Service(FakeCognito):
         self._arrived = 0
         self._change = threading.Condition()
 
-    def exchange(self, request: HttpRequest, *, patience: float | None = None) -> HttpResponse | str:
+    def exchange(
+        self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
+    ) -> HttpResponse | str:
         """Answers, when it is time."""
         with self._change:
             self._arrived += 1
@@ -61,7 +63,7 @@ class Service(FakeCognito):
             self._change.wait_for(lambda: number <= self.admitted, PATIENCE)
             if number in self.refusals:
                 self.fail(self.refusals[number])
-            return super().exchange(request, patience=patience)
+            return super().exchange(request, patience=patience, sent_at=sent_at)
 
     def wait_for_requests(self, count: int) -> None:
         """Returns when so many have arrived."""

@@ -771,6 +771,27 @@ def test_an_error_of_the_set_up_says_whom_the_call_was_about(raised: SignOutErro
     assert world.requests == []
 
 
+def test_an_error_that_is_raised_for_several_users_becomes_one_of_each() -> None:
+    """A mock raises what it was given again and again: all that failed would seem to be the last user."""
+    raised = SignOutConnectionError("cut off", request_id="id")
+    world = World(raised, max_attempts=2)
+    errors = [world.failed_call(username=username) for username in ("alice", "bob", "bob", "carol")]
+    assert [error.username for error in errors] == ["alice", "bob", "bob", "carol"]
+    assert [error.__cause__ for error in errors] == [None, raised, raised, raised]
+    for error in errors:
+        assert type(error) is SignOutConnectionError
+        assert (error.message, error.request_id) == ("cut off", "id")
+        assert (error.user_pool_id, error.attempts) == (POOL, 2)
+
+
+def test_an_error_that_is_raised_for_a_user_again_counts_afresh() -> None:
+    """The outcome of a call that is over would change."""
+    raised = SignOutConnectionError("cut off")
+    before, after = (World(raised, max_attempts=attempts).failed_call() for attempts in (3, 1))
+    assert (before.attempts, after.attempts) == (3, 1)
+    assert (before.username, after.username) == ("alice", "alice")
+
+
 # One call of many
 
 

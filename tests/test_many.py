@@ -441,13 +441,15 @@ class TurningFake(FakeCognito):
     good_for = 40
     _seen = 0
 
-    def exchange(self, request: HttpRequest, *, patience: float | None = None) -> HttpResponse | str:
+    def exchange(
+        self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
+    ) -> HttpResponse | str:
         """Answers it, or refuses its keys."""
         with self._lock:
             self._seen += 1
             if self._seen > self.good_for:
                 self.fail(self.code)
-            return super().exchange(request, patience=patience)
+            return super().exchange(request, patience=patience, sent_at=sent_at)
 
 
 @pytest.mark.parametrize("code", ["ExpiredTokenException", "UnrecognizedClientException"])
@@ -781,13 +783,15 @@ class ThrottlingFake(FakeCognito):
 
     _seen = 0
 
-    def exchange(self, request: HttpRequest, *, patience: float | None = None) -> HttpResponse | str:
+    def exchange(
+        self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
+    ) -> HttpResponse | str:
         """Answers it, or throttles it."""
         with self._lock:
             self._seen += 1
             if self._seen % 3 == 0 and self.now < START + timedelta(minutes=1):
                 self.fail(TooManyRequestsError)
-            return super().exchange(request, patience=patience)
+            return super().exchange(request, patience=patience, sent_at=sent_at)
 
 
 def test_who_is_throttled_is_not_lost(way: Way) -> None:

@@ -42,9 +42,9 @@ class FakeAsyncRuntime(AsyncRuntime):
         """None."""
 
     async def sleep(self, seconds: float) -> None:
-        """Moves the fake's time on, and lets other tasks have a go."""
-        self._runtime.sleep(seconds)
+        """Moves the fake's time on, after other tasks have had a go."""
         await asyncio.sleep(0)
+        self._runtime.sleep(seconds)
 
     async def settings(self, user_pool_id: str, timeout: float | None) -> Settings:
         """The endpoint that the service would have in the pool's region."""
@@ -71,7 +71,7 @@ class FakeAsyncClient(AsyncSignOutClient):
         super().__init__()
 
     def _start(self) -> None:
-        """It needs no runtime of its own, and so no aiohttp."""
+        """It needs no runtime of its own."""
 
     def _runtime(self) -> FakeAsyncRuntime:
         return self._fake_runtime

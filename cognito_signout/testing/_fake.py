@@ -340,7 +340,7 @@ class FakeCognito:
         credentials: FrozenCredentialsSource | StaticCredentials | None = None,
         config: BotocoreConfig | None = None,
     ) -> AsyncSignOutClient:
-        """The same for asyncio: an :class:`AsyncSignOutClient`, which needs no aiohttp here."""
+        """The same for asyncio: an :class:`AsyncSignOutClient`."""
         from ._async_runtime import FakeAsyncClient
 
         options = Options(region_name=region_name, credentials=credentials, config=config)
@@ -370,7 +370,9 @@ class FakeCognito:
 
     # -- how they do
 
-    def exchange(self, request: HttpRequest, *, patience: float | None = None) -> HttpResponse | str:
+    def exchange(
+        self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
+    ) -> HttpResponse | str:
         """Answers a request, or says what happens to it on its way: one of the faults of :meth:`fail`.
 
         For those who bring requests to the fake: its clients and its server.
@@ -379,15 +381,18 @@ class FakeCognito:
             request: The request.
             patience: How many seconds of the fake's clock to wait for the answer, which the service may have
                 given by then. Default: as long as it takes.
+            sent_at: When the request was sent, in seconds since the epoch, by the fake's clock, which others may have
+                moved since. Default: now.
         """
+        sent_at = self._clock.now() if sent_at is None else sent_at
         with self._lock:
             latency = self._latency.total_seconds()
             fault = self._faults.popleft() if self._faults else None
             if patience is not None and (latency > patience or fault == "timeout"):
-                self._clock.advance(patience)
+                self._clock.advance_to(sent_at + patience)
                 fault = fault or "late"
             else:
-                self._clock.advance(latency)
+                self._clock.advance_to(sent_at + latency)
             if fault == "html":
                 self._record(request, fault)
                 return _PAGE
@@ -396,20 +401,20 @@ class FakeCognito:
                 return fault
             code = fault
             try:
-                response = answer(self._clock.now(), self._serve(request, fault))
+                response = answer(self._clock.now(), self._serve(request, fault, sent_at))
             except ServiceRefusal as refusal:
                 code = refusal.code
                 response = answer(self._clock.now(), refusal=refusal)
             self._record(request, code)
             return response if fault is None or fault[0].isupper() else fault
 
-    def _serve(self, request: HttpRequest, fault: str | None) -> Mapping[str, Any]:
+    def _serve(self, request: HttpRequest, fault: str | None, sent_at: float) -> Mapping[str, Any]:
         if fault is not None and fault[0].isupper():
             raise ServiceRefusal(fault, _MESSAGES.get(fault, "The fake was told to fail."))
         is_sign_out = operation_of(request) == "AdminUserGlobalSignOut"
         if is_sign_out and self._throttle is not None and not self._throttle.admits(self._clock.now()):
             raise ServiceRefusal("TooManyRequestsException", _MESSAGES["TooManyRequestsException"])
-        return self._service.serve(request)
+        return self._service.serve(request, sent_at)
 
     def _record(self, request: HttpRequest, code: str | None) -> None:
         arguments = arguments_of(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .._credentials import CredentialsProvider
@@ -11,7 +12,7 @@ from .._endpoints import Endpoint, check_region
 from .._flow import Shared
 from .._options import attempts_of
 from .._retry import DEFAULT_MAX_ATTEMPTS
-from .._runtime import Runtime, Stopped, substituted
+from .._runtime import Runtime, substituted
 from .._settings import DEFAULT_TIMEOUT, Settings
 from .._user_agent import user_agent
 from ..client import SignOutClient
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 #: How long, in seconds, a client waits that has no time-out at all: a year.
 NEVER = 365 * 24 * 3600.0
+
+#: What the clock said when this thread or task last looked at it. That is when it begins to wait, and the date that it
+#: signs with: before it gets on, others may move the clock by any time.
+_looked_at: ContextVar[float] = ContextVar("_looked_at")
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -59,17 +64,17 @@ class FakeRuntime(Runtime):
 
     def now(self) -> float:
         """The fake's time."""
-        return self._clock.now()
+        now = self._clock.now()
+        _looked_at.set(now)
+        return now
 
     def monotonic(self) -> float:
         """The fake's time, which never goes back."""
-        return self._clock.now()
+        return self.now()
 
     def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
         """Moves the fake's time on, at once."""
-        if until is not None and until.is_set():
-            raise Stopped
-        self._clock.advance(seconds)
+        self._clock.advance_to(_looked_at.get() + seconds)
 
     def random(self) -> float:
         """Always the same, so that a test is, too."""
@@ -99,7 +104,8 @@ class FakeRuntime(Runtime):
     def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
         """Brings a request to the fake, and raises what a transport would if it meets a fault on the way."""
         limits = [limit for limit in (timeout, settings.read_timeout) if limit is not None]
-        answer = self._exchange(request, patience=min(limits, default=NEVER))
+        answer = self._exchange(request, patience=min(limits, default=NEVER), sent_at=_looked_at.get())
+        self.now()
         if answer in ("timeout", "late"):
             raise SignOutTimeoutError("the fake did not answer in time")
         if isinstance(answer, str):

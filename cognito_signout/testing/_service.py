@@ -103,8 +103,12 @@ class Service:
         self._access_key = access_key
         self._secret_key = secret_key
 
-    def serve(self, request: HttpRequest) -> Mapping[str, Any]:
+    def serve(self, request: HttpRequest, sent_at: float) -> Mapping[str, Any]:
         """Does what a request asks for; returns the body of the answer.
+
+        Args:
+            request: The request.
+            sent_at: When it was sent; what the date of its signature is held to.
 
         Raises:
             ServiceRefusal: The service says no.
@@ -114,7 +118,7 @@ class Service:
         if request.method != "POST" or content_type != CONTENT_TYPE or not operation:
             raise ServiceRefusal("UnknownOperationException", "")
         if operation == "AdminUserGlobalSignOut":
-            region = self._verify(request)
+            region = self._verify(request, sent_at)
             return self._sign_out(_document(request), region)
         arguments = _document(request)
         if operation == "InitiateAuth":
@@ -134,7 +138,7 @@ class Service:
             raise ServiceRefusal("ResourceNotFoundException", f"User pool {user_pool_id} does not exist.")
         return pool
 
-    def _verify(self, request: HttpRequest) -> str:
+    def _verify(self, request: HttpRequest, sent_at: float) -> str:
         """The region that the request is signed for."""
         header = request.headers.get("authorization")
         if not header:
@@ -153,7 +157,7 @@ class Service:
             raise ServiceRefusal(
                 "UnrecognizedClientException", "The security token included in the request is invalid."
             )
-        self._check_date(signed_at)
+        _check_date(signed_at, datetime.fromtimestamp(int(sent_at), timezone.utc))
         if match["service"] != SERVICE:
             raise ServiceRefusal(
                 "InvalidSignatureException", f"Credential should be scoped to correct service: '{SERVICE}'."
@@ -186,20 +190,6 @@ class Service:
             body=request.body,
         )
         return header.rpartition("=")[2]
-
-    def _check_date(self, signed_at: datetime) -> None:
-        now = datetime.fromtimestamp(int(self._directory.clock.now()), timezone.utc)
-        earliest, latest = now - MAX_CLOCK_OFFSET, now + MAX_CLOCK_OFFSET
-        if signed_at < earliest:
-            limit = f"{_text(earliest)} ({_text(now)} - 5 min.)"
-            complaint = f"expired: {_text(signed_at)} is now earlier than {limit}"
-        elif signed_at > latest:
-            complaint = (
-                f"not yet current: {_text(signed_at)} is still later than {_text(latest)} ({_text(now)} + 5 min.)"
-            )
-        else:
-            return
-        raise ServiceRefusal("InvalidSignatureException", f"Signature {complaint}")
 
     def _sign_out(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
         user_pool_id, username = _check(arguments)
@@ -244,6 +234,18 @@ class Service:
             raise ServiceRefusal("NotAuthorizedException", "Access Token has been revoked")
         user = issue.user
         return {"Username": user.username, "UserAttributes": [{"Name": "sub", "Value": user.sub}]}
+
+
+def _check_date(signed_at: datetime, now: datetime) -> None:
+    earliest, latest = now - MAX_CLOCK_OFFSET, now + MAX_CLOCK_OFFSET
+    if signed_at < earliest:
+        limit = f"{_text(earliest)} ({_text(now)} - 5 min.)"
+        complaint = f"expired: {_text(signed_at)} is now earlier than {limit}"
+    elif signed_at > latest:
+        complaint = f"not yet current: {_text(signed_at)} is still later than {_text(latest)} ({_text(now)} + 5 min.)"
+    else:
+        return
+    raise ServiceRefusal("InvalidSignatureException", f"Signature {complaint}")
 
 
 def _parse_date(amz_date: str) -> datetime | None:

@@ -40,6 +40,11 @@ class Clock:
         with self._lock:
             self._moved += seconds
 
+    def advance_to(self, moment: float) -> None:
+        """Moves the time on to a moment, unless it is later already: those who wait at once wait together."""
+        with self._lock:
+            self._moved += max(0.0, moment - self.now())
+
 
 @define(eq=False)
 class Grant:

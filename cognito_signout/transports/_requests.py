@@ -5,6 +5,7 @@ Does no I/O. Raises :class:`ConfigurationError` for what can't be sent, and show
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ class Origin:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@lru_cache(maxsize=16)
 def locate(url: str) -> tuple[Origin, str, str]:
     """Whom a URL leads to, that as it stands in the URL, and what to ask for there."""
     try:

@@ -9,7 +9,6 @@ import pytest
 from .pages import Guide
 
 pytest.importorskip("fastapi")
-pytest.importorskip("aiohttp")
 pytest_plugins = ["pytester"]
 
 

@@ -46,9 +46,11 @@ class Pool(FakeCognito):
         self.half_done = threading.Event()
         self._missing = threading.Semaphore(size // 2)
 
-    def exchange(self, request: HttpRequest, *, patience: float | None = None) -> HttpResponse | str:
+    def exchange(
+        self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
+    ) -> HttpResponse | str:
         """Answers a request."""
-        answer = super().exchange(request, patience=patience)
+        answer = super().exchange(request, patience=patience, sent_at=sent_at)
         if not self._missing.acquire(blocking=False):
             self.half_done.set()
         return answer

@@ -132,10 +132,17 @@ def test_other_tasks_have_a_go_while_one_waits(fake: FakeCognito) -> None:
     assert order == ["something else", "signed out"]
 
 
-def test_an_async_client_of_the_fake_needs_no_aiohttp(fake: FakeCognito, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test of one's own code would need what that code is given by others."""
-    monkeypatch.setitem(sys.modules, "aiohttp", None)
-    assert run(fake.async_client().sign_out(**ALICE)).attempts == 1
+def test_tasks_do_not_wait_for_each_others_latency_and_pauses(fake: FakeCognito) -> None:
+    """Calls that take ten seconds each and are made at once would seem to take minutes, and time out."""
+    fake.latency = timedelta(seconds=10)
+    fake.fail("ThrottlingException", times=8)
+    client = fake.async_client()
+
+    async def main() -> list[SignOutResult]:
+        return await asyncio.gather(*(client.sign_out(**ALICE, timeout=25) for _ in range(8)))
+
+    assert [result.attempts for result in asyncio.run(main())] == [2] * 8
+    assert timedelta(seconds=20) < fake.now - START < timedelta(seconds=25)
 
 
 def test_an_async_client_of_the_fake_may_be_closed_and_used_again(fake: FakeCognito) -> None:
@@ -156,12 +163,12 @@ def test_an_async_client_of_the_fake_may_be_closed_and_used_again(fake: FakeCogn
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever would be sent by aiohttp fails."""
+    """Whatever would be sent over the network fails."""
 
     def refuse(*_: object, **__: object) -> None:
-        raise AssertionError("aiohttp was used")
+        raise AssertionError("the network was used")
 
-    monkeypatch.setattr("aiohttp.ClientSession", refuse)
+    monkeypatch.setattr("cognito_signout.transports.AsyncHttpTransport", refuse, raising=False)
 
 
 @pytest.mark.usefixtures("no_network")

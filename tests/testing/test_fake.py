@@ -6,6 +6,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -36,8 +37,12 @@ from cognito_signout import (
 )
 from cognito_signout.testing import FakeCognito
 
+from ..ways import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
+
+    from cognito_signout.transports import HttpRequest, HttpResponse
 
 
 class Named(TypedDict):
@@ -49,12 +54,13 @@ class Named(TypedDict):
 
 POOL = "us-east-1_Test00001"
 ALICE: Named = {"user_pool_id": POOL, "username": "alice"}
+START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
 def fake() -> FakeCognito:
     """A fake with a user, at a time that only the test moves."""
-    fake = FakeCognito(now=datetime(2025, 1, 1, tzinfo=timezone.utc))
+    fake = FakeCognito(now=START)
     fake.add_user(**ALICE, aliases=["alice@example.com"])
     return fake
 
@@ -454,13 +460,57 @@ def test_closing_a_client_while_a_fake_is_active_closes_its_real_connections(fak
     assert closed
 
 
-def test_threads_do_not_wait_for_each_others_latency(fake: FakeCognito) -> None:
-    """Eight calls of ten seconds each, at once: none of them takes thirty."""
+class Meeting(FakeCognito):
+    """A fake that answers nobody before eight requests are there."""
+
+    def __init__(self) -> None:
+        super().__init__(now=START)
+        self.add_user(**ALICE)
+        self._all = threading.Barrier(8)
+
+    def exchange(
+        self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
+    ) -> HttpResponse | str:
+        """Answers a request."""
+        self._all.wait(PATIENCE)
+        return super().exchange(request, patience=patience, sent_at=sent_at)
+
+
+def test_threads_do_not_wait_for_each_others_latency() -> None:
+    """Eight calls of ten seconds each, at once: none of them takes thirty, and all of them ten."""
+    fake = Meeting()
     fake.latency = timedelta(seconds=10)
     client = fake.client()
     with ThreadPoolExecutor(8) as threads:
-        results = list(threads.map(lambda _: client.sign_out(**ALICE, timeout=1000), range(80)))
+        results = list(threads.map(lambda _: client.sign_out(**ALICE, timeout=15), range(80)))
     assert [result.attempts for result in results] == [1] * 80
+    assert fake.now == START + timedelta(seconds=100)
+
+
+def test_a_thread_that_is_held_up_has_signed_no_later_for_it() -> None:
+    """Where others wait for ten minutes meanwhile, their time would make its signature one of the past."""
+    one_has_signed, others_are_done = threading.Event(), threading.Event()
+
+    class HeldUp(FakeCognito):
+        def exchange(
+            self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
+        ) -> HttpResponse | str:
+            if not one_has_signed.is_set():
+                one_has_signed.set()
+                assert others_are_done.wait(PATIENCE)
+            return super().exchange(request, patience=patience, sent_at=sent_at)
+
+    fake = HeldUp(now=START)
+    fake.add_user(**ALICE)
+    client = fake.client()
+    with ThreadPoolExecutor(1) as thread:
+        held_up = thread.submit(client.sign_out, **ALICE)
+        assert one_has_signed.wait(PATIENCE)
+        fake.latency = timedelta(seconds=50)
+        assert [client.sign_out(**ALICE).attempts for _ in range(12)] == [1] * 12
+        others_are_done.set()
+        assert held_up.result(PATIENCE).attempts == 1
+    assert fake.now == START + timedelta(minutes=10)
 
 
 def test_it_is_active_in_every_thread(fake: FakeCognito) -> None:
