@@ -140,6 +140,8 @@ class SignOutClient:
             max_rate: How many requests may be sent in a second, retries included. Default: as many as the service
                 takes. Where others live on the same quota, leave them some of it.
             max_concurrency: How many users may be in hand: in flight in a thread each, or waiting to be yielded.
+                With more than 10, give the client a ``Config(max_pool_connections=…)`` of as many: connections
+                beyond that are opened, but not kept.
             timeout: How long it may take with one user, from the first request on: in seconds, or a
                 ``timedelta``. Default: no bound.
 
