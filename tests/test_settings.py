@@ -39,7 +39,8 @@ from cognito_signout import (
     __version__,
 )
 from cognito_signout._credentials import Credentials, CredentialsProvider
-from cognito_signout._options import HONOURED, WITHOUT_EFFECT
+from cognito_signout._options import HONOURED, WITHOUT_EFFECT, Options
+from cognito_signout._settings import MAX_REGIONS, Resolver
 from cognito_signout.transports import HttpRequest, HttpResponse
 
 from .servers import LoopbackServer
@@ -920,3 +921,12 @@ def test_a_transport_that_was_given_comes_before_the_event() -> None:
         raise AssertionError
 
     assert access_key(sent_by({"session": session_with(handler)})) == "AKIDEXAMPLE"
+
+
+def test_pools_of_no_region_do_not_fill_the_memory() -> None:
+    """Whoever can make up pool ids could make a service run out of memory."""
+    resolver = Resolver(Options(region_name="us-east-1"))
+    for number in range(MAX_REGIONS + 2):
+        assert resolver.settings(f"no-region-{number}_A").endpoint.region == "us-east-1"
+    kept = [number for number in range(MAX_REGIONS + 2) if resolver.settings_at_hand(f"no-region-{number}_A")]
+    assert 0 < len(kept) <= MAX_REGIONS

@@ -214,8 +214,7 @@ class _Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Closes the connection. May be called again."""
-        if not self._loop.is_closed():
-            self._transport.abort()
+        self._transport.abort()
 
     def _write(self, data: bytes) -> None:
         for layer in reversed(self._layers):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import ssl
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +16,13 @@ from cognito_signout import ConfigurationError, SignOutConnectionError, SignOutT
 from cognito_signout.transports._tls import default_ca_bundle
 
 from .scripted import OK, PATIENCE, ScriptedServer, answers, drips, sends, serves, waits_for_close
-from .test_http import client_sockets, send
+from .test_http import HEAD, client_sockets, send
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .on_a_loop import NewTransport
+    from .scripted import Peer
 
 
 def context_with(certificate: trustme.LeafCert) -> ssl.SSLContext:
@@ -167,6 +170,40 @@ def test_plain_http_to_a_tls_port_is_a_connection_error(
     """If this failed, http:// to a TLS port would fail in an untyped way."""
     with ScriptedServer([serves()], context=server_context) as server, pytest.raises(SignOutConnectionError):
         send(new_transport(), f"http://localhost:{server.port}/")
+
+
+def test_bytes_that_are_no_tls_are_a_connection_error(
+    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+) -> None:
+    """If this failed, what somebody on the way puts in would be read, or would surface as what no caller expects."""
+
+    def forges(peer: Peer) -> None:
+        peer.read_request()
+        socket.socket.send(peer.sock, OK)  # beside the TLS of this socket
+
+    with ScriptedServer([forges, waits_for_close()], context=server_context) as server:
+        transport = new_transport(verify=bundle)
+        with pytest.raises(SignOutConnectionError, match="no complete response"):
+            send(transport, server.url)
+        transport.close()
+
+
+def test_a_farewell_in_tls_ends_the_connection(
+    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+) -> None:
+    """If this failed, a connection would be used that the server has said farewell on."""
+
+    def says_farewell(peer: Peer) -> None:
+        assert isinstance(peer.sock, ssl.SSLSocket)
+        with suppress(OSError):  # the client closes the connection, and says nothing
+            peer.sock.unwrap()
+
+    with ScriptedServer([answers(HEAD + b"\r\n{}"), says_farewell], [answers(OK)], context=server_context) as server:
+        transport = new_transport(verify=bundle)
+        assert send(transport, server.url).body == b"{}"  # which the farewell ends
+        assert send(transport, server.url).body == b"{}"
+        transport.close()
+    assert len(server.peers) == 2
 
 
 @pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
