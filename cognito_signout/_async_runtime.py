@@ -7,13 +7,11 @@ is taken as it is. asyncio is named here, in the drivers of :mod:`.aio` and :mod
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import functools
-import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from ._runtime import World
+from ._waiting import in_thread, within
 from .errors import SignOutTimeoutError
 from .transports import HttpResponse
 
@@ -98,9 +96,6 @@ class AsyncRuntime(World):
 class _Inquiry:
     """Asks in a thread for what may take its time: one thing at a time, and whoever has waited for the turn looks first
     whether it is at hand by now.
-
-    The threads are daemons, and none of the executor's: one that hangs keeps neither ``asyncio.run`` nor the
-    interpreter from ending, nor others from looking up names, for which asyncio needs the executor.
     """
 
     def __init__(self) -> None:
@@ -115,8 +110,8 @@ class _Inquiry:
         if at_hand is not None:
             return at_hand
         try:
-            return await asyncio.wait_for(self._in_turn(look, find), timeout)
-        except asyncio.TimeoutError:
+            return await within(timeout, self._in_turn(look, find))
+        except TimeoutError:
             raise SignOutTimeoutError(f"the call's timeout ran out before {what} could be resolved") from None
 
     async def _in_turn(self, look: Callable[[], T | None], find: Callable[[], T]) -> T:
@@ -130,7 +125,7 @@ class _Inquiry:
             at_hand = look()
             if at_hand is not None:
                 return at_hand
-            finding = _in_thread(find, loop)
+            finding = in_thread(find)
             end_of_turn.pop_all()
 
         def found(finding: asyncio.Future[T]) -> None:
@@ -140,19 +135,3 @@ class _Inquiry:
         finding.add_done_callback(found)
         await asyncio.wait([finding])  # which does not cancel it, as ``await finding`` would
         return finding.result()
-
-
-def _in_thread(function: Callable[[], T], loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
-    future: asyncio.Future[T] = loop.create_future()
-
-    def work() -> None:
-        try:
-            settle = functools.partial(future.set_result, function())
-        except BaseException as error:  # noqa: BLE001 -- for whoever waits
-            settle = functools.partial(future.set_exception, error)
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
-            loop.call_soon_threadsafe(settle)
-
-    run = contextvars.copy_context().run
-    threading.Thread(target=run, args=(work,), name="cognito-signout-inquiry", daemon=True).start()
-    return future

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from copy import copy
 from datetime import timedelta
 from functools import lru_cache
+from math import inf
 from threading import TIMEOUT_MAX
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -330,9 +331,7 @@ class _PacedCall(_Call):
         self._timeout = timeout  # which begins when it is this call's turn
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
-        wait = self._pacer.reserve(self._clock.monotonic(), self._clock.random())
-        if self._error is not None and not self._has_time_for(wait):
-            raise self._error
+        wait = self._reserve()
         if wait > 0:
             yield Pause(wait)
         sent_at = self._clock.monotonic()
@@ -345,7 +344,7 @@ class _PacedCall(_Call):
         if isinstance(outcome, TooManyRequestsError):
             self._pacer.throttled(sent_at=sent_at, now=now, pause=_retry.asked_pause(self._response))
         elif isinstance(outcome, SignOutError) and outcome.retryable:
-            self._pacer.failed(now)
+            self._pacer.failed(sent_at=sent_at, now=now)
         else:
             self._pacer.passed(now)
         self._error = outcome if isinstance(outcome, SignOutError) else None
@@ -356,6 +355,14 @@ class _PacedCall(_Call):
             yield from super()._prepare_retry(error)
         elif not self._has_time_for(0.0):  # it costs nothing but the wait for the next turn
             raise error
+
+    def _reserve(self) -> float:
+        now = self._clock.monotonic()
+        patience = inf if self._deadline is None else self._deadline - now
+        wait = self._pacer.reserve(now, self._clock.random(), patience=patience)
+        if wait == inf:
+            raise self._error or SignOutTimeoutError("the call's timeout ran out before a request could be sent")
+        return wait
 
     def _can_afford_retry(self, error: SignOutError) -> bool:
         return True  # the pacer sees to it that nobody storms

@@ -50,6 +50,7 @@ class Pacer:
         self._rate_after_cut = 0.0
         self._cut_at = -math.inf
         self._next = -math.inf
+        self._failed_at = -math.inf
         self._failures = 0
         self._passed = _Count()
         self._lock = threading.Lock()
@@ -59,20 +60,27 @@ class Pacer:
         """How many requests a second it lets go at present; infinite as long as nothing holds them back."""
         return self._rate
 
-    def reserve(self, now: float, random: float) -> float:
+    def reserve(self, now: float, random: float, *, patience: float = math.inf) -> float:
         """How many seconds the next request has to wait. It must be sent then: its place is taken.
 
         Args:
             now: The time.
             random: A random number from 0 up to 1. Processes that keep an even pace could fall into step, and then it
                 would always be the same one that is throttled.
+            patience: How many seconds it can wait.
+
+        Returns:
+            The seconds; infinite, if they were too many, and no place is taken.
         """
         with self._lock:
             self._passed.start(now)
             at = max(now, self._next)
             gap = 1 / self._rate
+            wait = at - now + (0.0 if self._rise_share is None else random * gap)
+            if wait >= patience:
+                return math.inf
             self._next = at + gap
-            return at - now + (0.0 if self._rise_share is None else random * gap)
+            return wait
 
     def passed(self, now: float) -> None:
         """The service took a request, whatever it said to it."""
@@ -108,11 +116,18 @@ class Pacer:
             self._rate = self._rate_after_cut = min(max(rate * CUT, MIN_RATE), self._max_rate)
             self._cut_at = now
 
-    def failed(self, now: float) -> None:
+    def failed(self, *, sent_at: float, now: float) -> None:
         """A request got no answer, or that of a service which is down. While nothing gets through, every failure holds
         back all that follows for longer: nobody's attempts are used up on a network that is gone.
+
+        Args:
+            sent_at: When the request was sent. One that was sent before the last failure tells nothing new.
+            now: The time.
         """
         with self._lock:
+            if sent_at < self._failed_at:
+                return
+            self._failed_at = now
             hold = min(FIRST_HOLD * 2.0 ** min(self._failures, 30), MAX_HOLD)
             self._failures += 1
             self._next = max(self._next, now + hold)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._many import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 
     from .models import SignOutOutcome
 
 
 async def in_tasks(
-    sign_out: Callable[[str], Awaitable[SignOutOutcome]],
+    sign_out: Callable[[str], Coroutine[Any, Any, SignOutOutcome]],
     usernames: Iterable[str] | AsyncIterable[str],
     *,
     max_concurrency: int,
@@ -23,33 +23,50 @@ async def in_tasks(
     """Yields what comes of each username, as it comes.
 
     Args:
-        sign_out: What to do for one of them, in one of the tasks.
-        usernames: Pulled in the task that consumes.
-        max_concurrency: How many users may be in hand, and tasks at work.
+        sign_out: What to do for one of them, in a task of its own.
+        usernames: An async source is waited for in a task too, while outcomes are yielded.
+        max_concurrency: How many users may be in hand.
     """
     progress = Progress(max_concurrency)
-    todo: asyncio.Queue[str] = asyncio.Queue()
-    done: asyncio.Queue[SignOutOutcome | BaseException] = asyncio.Queue()
-    tasks: list[asyncio.Task[None]] = []
-    pull = _puller(usernames)
+    tasks: set[asyncio.Task[Any]] = set()
+    finished: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
+
+    def start(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work, name="cognito-signout")
+        task.add_done_callback(finished.put_nowait)
+        tasks.add(task)
+        return task
+
+    def begin(pulled: Callable[[], str]) -> None:
+        """Begins with the next user, if there is one."""
+        try:
+            username = pulled()
+        except (StopIteration, StopAsyncIteration):
+            progress.exhausted()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- raised when what is in hand is yielded
+            progress.exhausted(error)
+        else:
+            progress.pulled()
+            start(sign_out(username))
+
+    source = aiter(usernames) if isinstance(usernames, AsyncIterable) else None
+    names = iter(()) if isinstance(usernames, AsyncIterable) else iter(usernames)
+    pull: asyncio.Task[str] | None = None
     try:
         while progress.may_pull() or progress.in_hand:
-            if progress.may_pull():
-                try:
-                    username = await pull()
-                except StopAsyncIteration:
-                    progress.exhausted()
+            if progress.may_pull() and source is None:
+                begin(names.__next__)
+                if (progress.may_pull() and finished.empty()) or not progress.in_hand:
                     continue
-                except Exception as error:  # noqa: BLE001 -- raised when what is in hand is yielded
-                    progress.exhausted(error)
-                    continue
-                progress.pulled()
-                todo.put_nowait(username)
-                if len(tasks) < progress.in_hand:
-                    tasks.append(asyncio.create_task(_work(sign_out, todo, done), name="cognito-signout"))
-                if progress.may_pull() and done.empty():
-                    continue
-            outcome = progress.settled(await done.get())
+            elif progress.may_pull() and source is not None and pull is None:
+                pull = start(_next(source))
+            task = await finished.get()
+            tasks.discard(task)
+            if task is pull:
+                pull = None
+                begin(task.result)
+                continue
+            outcome = progress.settled(_outcome(task))
             if outcome is not None:
                 yield outcome
         progress.finish()
@@ -59,31 +76,11 @@ async def in_tasks(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _work(
-    sign_out: Callable[[str], Awaitable[SignOutOutcome]],
-    todo: asyncio.Queue[str],
-    done: asyncio.Queue[SignOutOutcome | BaseException],
-) -> None:
-    while True:
-        username = await todo.get()
-        try:
-            done.put_nowait(await sign_out(username))
-        except asyncio.CancelledError as error:
-            done.put_nowait(error)  # where it is not the consumer who has cancelled it
-            raise
-        except Exception as error:  # noqa: BLE001 -- a handler's or a transport's, for the consumer
-            done.put_nowait(error)
+async def _next(names: AsyncIterator[str]) -> str:
+    return await names.__anext__()
 
 
-def _puller(usernames: Iterable[str] | AsyncIterable[str]) -> Callable[[], Awaitable[str]]:
-    if isinstance(usernames, AsyncIterable):
-        return aiter(usernames).__anext__
-    names = iter(usernames)
-
-    async def pull() -> str:
-        try:
-            return next(names)
-        except StopIteration:
-            raise StopAsyncIteration from None
-
-    return pull
+def _outcome(task: asyncio.Task[SignOutOutcome]) -> SignOutOutcome | BaseException:
+    if task.cancelled():  # by somebody else
+        return asyncio.CancelledError()
+    return task.exception() or task.result()

@@ -55,7 +55,11 @@ def in_threads(
                 progress.pulled()
                 todo.put(username)
                 if len(threads) < progress.in_hand:
-                    threads.append(_started(sign_out, todo, done, stop))
+                    try:
+                        threads.append(_started(sign_out, todo, done, stop))
+                    except RuntimeError:  # there can be no more of them, and fewer do as well
+                        if not threads:
+                            raise
                 if progress.may_pull() and done.empty():
                     continue
             outcome = progress.settled(done.get())

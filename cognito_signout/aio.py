@@ -86,7 +86,8 @@ class AsyncSignOutClient:
             credentials=credentials,
             config=config,
         )
-        if transport is not None and not inspect.iscoroutinefunction(getattr(transport, "send", None)):
+        methods = [getattr(transport, name, None) for name in ("send", "close")]
+        if transport is not None and not all(map(inspect.iscoroutinefunction, methods)):
             raise ConfigurationError("transport must have async send(request, *, timeout) and async close()")
         self._transport = transport
         self._start()

@@ -131,8 +131,9 @@ class SignOutClient:
         held at a time: ``usernames`` may be a generator over millions. Outcomes come as they are there, not in
         order. No error of one user ends it. When the service throttles, all requests slow down, and whoever was
         throttled is tried again, for as long as it takes: processes that share a quota come to share it evenly.
-        Leaving the iterator early stops the work: use ``contextlib.closing`` where that may happen. Whoever was
-        not yielded by then may or may not have been signed out.
+        Leaving the iterator early stops the work: use ``contextlib.closing`` where that may happen. It waits for the
+        requests that are under way; whoever was not yielded by then may or may not have been signed out. While it
+        waits for the next username, it yields nothing.
 
         Args:
             user_pool_id: The id of the pool.

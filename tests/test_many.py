@@ -965,3 +965,25 @@ def test_a_timeout_bounds_a_request_of_many(way: Way) -> None:
     assert ended is None
     assert [type(outcome) for outcome in outcomes] == [SignOutTimeoutError, SignOutResult]
     assert START + timedelta(seconds=5) <= fake.now < START + timedelta(seconds=6)
+
+
+@pytest.mark.parametrize("allowed", [0, 2])
+def test_a_process_that_may_have_no_more_threads_goes_on_with_fewer(
+    monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    """A container with a limit would stop in the middle of a run."""
+    start, started = threading.Thread.start, count()
+
+    def limited(thread: threading.Thread) -> None:
+        if next(started) >= allowed:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    client = SignOutClient(transport=BlockingTransport(Script()))
+    outcomes = client.sign_out_many(user_pool_id=POOL, usernames=names(9), max_concurrency=5)
+    if allowed:
+        assert {outcome.username for outcome in outcomes} == set(names(9))
+    else:
+        with pytest.raises(RuntimeError, match="thread"):
+            next(outcomes)

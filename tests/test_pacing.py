@@ -43,7 +43,7 @@ def tell(pacer: Pacer, answer: str, *, sent_at: float, now: float, pause: float 
     if answer == "throttled":
         pacer.throttled(sent_at=sent_at, now=now, pause=pause)
     elif answer == "failed":
-        pacer.failed(now)
+        pacer.failed(sent_at=sent_at, now=now)
     else:
         pacer.passed(now)
 
@@ -155,15 +155,33 @@ def test_while_nothing_gets_through_everybody_waits_longer_and_longer() -> None:
     holds = []
     now = 0.0
     for _ in range(1100):
-        pacer.failed(now)
+        pacer.failed(sent_at=now, now=now)
         wait = pacer.reserve(now, 0.5)
         holds.append(wait)
         now += wait
     assert holds[:4] == pytest.approx([0.05, 0.1, 0.2, 0.4])
     assert max(holds) == pytest.approx(MAX_HOLD)
     pacer.passed(now)
-    pacer.failed(now)
+    pacer.failed(sent_at=now, now=now)
     assert pacer.reserve(now, 0.5) == pytest.approx(0.05)
+
+
+def test_requests_that_fail_together_are_one_incident() -> None:
+    """A load balancer that restarts would stop a run for a third of a minute."""
+    pacer = Pacer()
+    for _ in range(10):
+        pacer.reserve(0.0, 0.5)
+    for _ in range(10):
+        pacer.failed(sent_at=0.0, now=1.0)
+    assert pacer.reserve(1.0, 0.5) == pytest.approx(0.05)
+
+
+def test_who_can_not_wait_takes_no_place() -> None:
+    """Users who give up would make all who follow wait for nothing."""
+    pacer = Pacer(max_rate=10)
+    assert pacer.reserve(0.0, 0.5) == 0
+    assert [pacer.reserve(0.0, 0.5, patience=0.05) for _ in range(50)] == [math.inf] * 50
+    assert pacer.reserve(0.0, 0.5, patience=0.2) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

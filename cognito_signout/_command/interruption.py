@@ -40,18 +40,20 @@ class Interruption:
     def __init__(self) -> None:
         self.requested = False
         self._may_raise = False
-        self._former = [signal.getsignal(number) for number in SIGNALS]
+        self._former = {number: signal.getsignal(number) for number in SIGNALS}
 
     def __enter__(self) -> Self:
-        for number in SIGNALS:
-            signal.signal(number, self._hear)
+        for number, former in self._former.items():
+            if former not in (signal.SIG_IGN, None):  # a shell has what runs in the background ignore Ctrl-C
+                signal.signal(number, self._hear)
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number, former in zip(SIGNALS, self._former, strict=True):
-            signal.signal(number, former)
+        for number, former in self._former.items():
+            if former is not None:
+                signal.signal(number, former)
 
     def wait(self, read: Callable[[], T]) -> T | None:
         """What ``read`` returns; ``None``, at once and without calling it again, when it is to stop."""

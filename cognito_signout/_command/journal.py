@@ -60,6 +60,7 @@ class Journal:
         self._header = _line({"format": FORMAT, "version": VERSION, "user_pool_id": user_pool_id})
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
         self._fd = -1
+        self._broken: JournalError | None = None
         try:
             self._fd = os.open(path, flags | getattr(os, "O_BINARY", 0), _OWNER_ALONE)
             self._open(read_only=read_only)
@@ -169,11 +170,17 @@ class Journal:
         return "is about another user pool"
 
     def _write(self, data: bytes) -> None:
+        if self._broken is not None:
+            raise self._broken
+        size = os.fstat(self._fd).st_size
         try:
             while data:
                 data = data[os.write(self._fd, data) :]
         except OSError as error:
-            raise self._error(error) from None
+            self._broken = self._error(error)
+            with suppress(OSError):  # nothing may be written behind a line that is torn
+                os.ftruncate(self._fd, size)
+            raise self._broken from None
 
     def _sync_directory(self) -> None:
         with suppress(OSError):  # not every system and every file system can

@@ -45,7 +45,7 @@ class Run:
     ) -> None:
         self._names = names
         # Grows by everyone whose turn it was, so that nobody has two. Without a journal nobody's name is kept.
-        self._had_a_turn = journal.signed_out if journal is not None else None
+        self._had_a_turn = set(journal.signed_out) if journal is not None else None
         self._interruption = interruption
         self._report = report
         self._tally = tally

@@ -98,8 +98,8 @@ class _Throttle:
     at: float
 
     def admits(self, now: float) -> bool:
-        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
-        self.at = now
+        self.tokens = min(self.burst, self.tokens + max(0.0, now - self.at) * self.rate)
+        self.at = max(self.at, now)
         if self.tokens < 1:
             return False
         self.tokens -= 1
@@ -388,31 +388,31 @@ class FakeCognito:
         with self._lock:
             latency = self._latency.total_seconds()
             fault = self._faults.popleft() if self._faults else None
-            if patience is not None and (latency > patience or fault == "timeout"):
-                self._clock.advance_to(sent_at + patience)
-                fault = fault or "late"
-            else:
-                self._clock.advance_to(sent_at + latency)
+            is_late = patience is not None and latency > patience
+            waits = patience if patience is not None and (is_late or fault == "timeout") else latency
+            self._clock.advance_to(sent_at + waits)
             if fault == "html":
                 self._record(request, fault)
                 return _PAGE
             if fault in TRANSPORT_FAULTS and not TRANSPORT_FAULTS[fault]:
                 self._record(request, fault)
                 return fault
-            code = fault
+            code = "late" if is_late and fault is None else fault
             try:
                 response = answer(self._clock.now(), self._serve(request, fault, sent_at))
             except ServiceRefusal as refusal:
                 code = refusal.code
                 response = answer(self._clock.now(), refusal=refusal)
             self._record(request, code)
+            if is_late:
+                return "late"
             return response if fault is None or fault[0].isupper() else fault
 
     def _serve(self, request: HttpRequest, fault: str | None, sent_at: float) -> Mapping[str, Any]:
         if fault is not None and fault[0].isupper():
             raise ServiceRefusal(fault, _MESSAGES.get(fault, "The fake was told to fail."))
         is_sign_out = operation_of(request) == "AdminUserGlobalSignOut"
-        if is_sign_out and self._throttle is not None and not self._throttle.admits(self._clock.now()):
+        if is_sign_out and self._throttle is not None and not self._throttle.admits(sent_at):
             raise ServiceRefusal("TooManyRequestsException", _MESSAGES["TooManyRequestsException"])
         return self._service.serve(request, sent_at)
 

@@ -15,11 +15,10 @@ import asyncio
 import os
 import select
 import socket
-import ssl
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from .._waiting import in_thread, within
 from ._deadlines import left, sooner
 from ._faults import Faults
 from ._requests import Origin, check_tunnel, encode, encode_connect, locate
@@ -28,12 +27,11 @@ from ._routes import Routes
 from ._tls import TlsLayer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+    import ssl
+    from collections.abc import AsyncGenerator, Generator, Mapping
 
     from . import HttpRequest, HttpResponse
     from ._proxies import Proxy
-
-T = TypeVar("T")
 
 #: Connections of a parent process: to close them in a child would disturb the parent.
 _of_parents: list[object] = []
@@ -135,14 +133,14 @@ class AsyncHttpTransport:
             with Faults(f"could not connect to {route}"):
                 if route.proxy is not None:
                     if route.proxy.scheme == "https":
-                        context = await asyncio.to_thread(self._routes.proxy_context)
+                        context = await within(left(deadline), in_thread(self._routes.proxy_context))
                         await connection.secure(context, route.proxy.host, deadline)
                     if route.is_forwarded:
                         connection.forward_through(route.proxy)
                         return connection
                     await connection.tunnel(origin, route.proxy, deadline)
                 if origin.scheme == "https":
-                    context = await asyncio.to_thread(self._routes.context)
+                    context = await within(left(deadline), in_thread(self._routes.context))
                     await connection.secure(context, origin.host, deadline)
         except BaseException:
             connection.close()
@@ -160,6 +158,7 @@ class _Connection(asyncio.Protocol):
         self._loop = loop
         self._layers: list[TlsLayer] = []  # from the outside in
         self._received = bytearray()
+        self._is_idle = False
         self._is_at_end = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -176,7 +175,7 @@ class _Connection(asyncio.Protocol):
             finally:
                 self._write(layer.outgoing())  # the end of the handshake, or what was wrong with it
         self._layers.append(layer)
-        self._received += layer.decrypt(b"")
+        self._take_in(layer.decrypt(b""))
 
     def forward_through(self, proxy: Proxy) -> None:
         """Leaves it to the proxy to make the requests, which then name the whole URL."""
@@ -189,9 +188,10 @@ class _Connection(asyncio.Protocol):
 
     async def exchange(self, request: HttpRequest, target: str, deadline: float | None) -> HttpResponse:
         """Sends the request and reads the response, both by the deadline."""
-        self.reusable = False
+        self.reusable = self._is_idle = False
         message = encode(request, target, self._forwarding_proxy)
         response, self.reusable = await self._exchange(message, request.method, deadline)
+        self._is_idle = True
         return response
 
     async def _exchange(self, message: bytes, method: str, deadline: float | None) -> tuple[HttpResponse, bool]:
@@ -216,8 +216,9 @@ class _Connection(asyncio.Protocol):
         """Closes the connection. May be called again."""
         self._transport.abort()
 
-    def _write(self, data: bytes) -> None:
-        for layer in reversed(self._layers):
+    def _write(self, data: bytes, depth: int | None = None) -> None:
+        """Sends data through the outer layers, so many of them, by default all."""
+        for layer in reversed(self._layers[:depth]):
             data = layer.encrypt(data)
         if data:
             self._transport.write(data)
@@ -247,6 +248,16 @@ class _Connection(asyncio.Protocol):
             if timer is not None:
                 timer.cancel()
 
+    def _take_in(self, data: bytes) -> None:
+        self._received += data
+        for layer in self._layers:
+            if layer.is_at_end:
+                self._end(layer.failure)
+        if data and self._is_idle:  # nobody has asked for it, and there may be more than there is room for
+            self.close()
+        if data:
+            self._wake()
+
     def _end(self, failure: Exception | None) -> None:
         self._is_at_end = True
         self._failure = self._failure or failure
@@ -262,17 +273,10 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        try:
-            for layer in self._layers:
-                data = layer.decrypt(data)
-        except ssl.SSLError as error:
-            self._end(error)
-        else:
-            self._received += data
-            if any(layer.is_at_end for layer in self._layers):
-                self._end(None)
-            elif data:
-                self._wake()
+        for depth, layer in enumerate(self._layers):
+            data = layer.decrypt(data)
+            self._write(layer.outgoing(), depth)  # such as new keys, which the other side has asked for
+        self._take_in(data)
 
     def eof_received(self) -> None:
         self._end(None)
@@ -335,7 +339,7 @@ async def _open_socket(
     loop: asyncio.AbstractEventLoop, hop: Origin, deadline: float | None, *, keepalive: bool
 ) -> socket.socket:
     failure: OSError = OSError("the name has no address")
-    addresses = await _by(deadline, lambda: loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM))
+    addresses = await within(left(deadline), loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM))
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
         try:
             sock = socket.socket(family, kind, protocol)
@@ -348,7 +352,7 @@ async def _open_socket(
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             time = left(deadline)  # shared out, lest an address that swallows packets use up that of the next
             share = None if time is None else time / (len(addresses) - tried)
-            await _by(sooner(None, share), partial(loop.sock_connect, sock, address))
+            await within(share, loop.sock_connect(sock, address))
         except OSError as error:
             sock.close()
             failure = error if error.errno is None else OSError(error.errno, os.strerror(error.errno))
@@ -358,15 +362,6 @@ async def _open_socket(
         else:
             return sock
     raise failure
-
-
-async def _by(deadline: float | None, work: Callable[[], Awaitable[T]]) -> T:
-    """What comes of the work, if that is there by the deadline. Raises ``TimeoutError`` if it is not."""
-    seconds = left(deadline)
-    try:
-        return await asyncio.wait_for(work(), seconds)
-    except asyncio.TimeoutError:  # another class than TimeoutError, before Python 3.11
-        raise TimeoutError from None
 
 
 def _has_come_in(sock: Any) -> bool:

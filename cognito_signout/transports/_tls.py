@@ -6,7 +6,6 @@ Raises :class:`ConfigurationError` for a certificate bundle or a client's certif
 from __future__ import annotations
 
 import ssl
-from contextlib import suppress
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -68,11 +67,13 @@ class TlsLayer:
         server_hostname: Whom the certificate must name.
 
     Attributes:
-        is_at_end: Whether the other side has said farewell.
+        is_at_end: Whether nothing more can come in: the other side has said farewell, or something is wrong.
+        failure: What is wrong, if anything.
     """
 
     def __init__(self, context: ssl.SSLContext, server_hostname: str) -> None:
         self.is_at_end = False
+        self.failure: ssl.SSLError | None = None
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
@@ -109,10 +110,14 @@ class TlsLayer:
         """The data that has come in, in place of what has come in."""
         self._incoming.write(data)
         decrypted = bytearray()
-        with suppress(ssl.SSLWantReadError):
+        try:
             while more := self._tls.read(16384):  # the size of a TLS record
                 decrypted += more
             self.is_at_end = True
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:
+            self.is_at_end, self.failure = True, error
         return bytes(decrypted)
 
 

@@ -37,3 +37,25 @@ def test_a_signal_ends_a_read(capfd: pytest.CaptureFixture[str]) -> None:
     os.close(reader)
     os.close(writer)
     assert capfd.readouterr().err.count("interrupted") == 1
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """A run in the background of a shell would be ended by a Ctrl-C that was for somebody else."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert not interruption.requested
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def test_a_handler_that_is_not_pythons_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not be put back, and the command would end in a traceback."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with monkeypatch.context() as patch:
+        patch.setattr(signal, "getsignal", lambda _: None)
+        with Interruption():
+            pass
+    assert [signal.getsignal(number) for number in SIGNALS] == before

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cognito_signout._waiting import in_thread, within
 from cognito_signout.transports import AsyncHttpTransport
 
 from .scripted import (
@@ -225,3 +226,49 @@ def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_an_answer() -> No
     with ScriptedServer([answers(OK)]) as server:
         asyncio.run(main(server))
     assert len(server.peers) == 3
+
+
+def test_a_connection_that_is_flooded_while_idle_is_closed() -> None:
+    """If this failed, a server could fill the memory of whoever has called it once."""
+
+    async def main(server: ScriptedServer) -> None:
+        transport = AsyncHttpTransport()
+        assert (await send(transport, server.url)).status == 200
+        flood.set()
+        assert await asyncio.to_thread(server.closed_by_client.wait, PATIENCE)
+        await transport.close()
+
+    flood = threading.Event()
+    with ScriptedServer([answers(OK), waits_for(flood), sends(OK), waits_for_close()]) as server:
+        asyncio.run(main(server))
+
+
+def test_a_cancellation_that_comes_with_the_result_is_not_lost() -> None:
+    """If this failed, before Python 3.12, a call that was cancelled would go on, and sign the user out."""
+
+    async def main() -> None:
+        ready = asyncio.get_running_loop().create_future()
+        waiting = asyncio.create_task(within(None, ready))
+        await asyncio.sleep(0)
+        ready.set_result(None)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+
+
+def test_what_a_thread_finds_when_nobody_waits_any_more_is_dropped() -> None:
+    """If this failed, a source of credentials that answers late would fill the log of whoever gave up on it."""
+
+    async def main() -> None:
+        released = threading.Event()
+        found = in_thread(released.wait)
+        found.cancel()
+        released.set()
+        for thread in threading.enumerate():
+            if thread.name == "cognito-signout-inquiry":
+                await asyncio.to_thread(thread.join)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
