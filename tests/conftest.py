@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 #: Of variables with these beginnings and endings none reaches a test.
 PREFIXES = ("AWS_", "BOTO", "_X_AMZN", "REQUESTS_CA_BUNDLE")
 SUFFIX = "_proxy"
+
+# A shell has what runs in its background ignore Ctrl-C, and so would the commands that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples in every run, lest a change fail for what it did not do; to look for new ones, run
 # `pytest --hypothesis-profile=explore`.

@@ -15,7 +15,6 @@ import asyncio
 import os
 import select
 import socket
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .._waiting import in_thread, within
@@ -28,10 +27,13 @@ from ._tls import TlsLayer
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Generator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from . import HttpRequest, HttpResponse
     from ._proxies import Proxy
+
+#: As good as no deadline, in seconds: a year.
+NEVER = 365 * 24 * 3600.0
 
 #: Connections of a parent process: to close them in a child would disturb the parent.
 _of_parents: list[object] = []
@@ -167,13 +169,14 @@ class _Connection(asyncio.Protocol):
     async def secure(self, context: ssl.SSLContext, host: str, deadline: float | None) -> None:
         """Goes on in TLS, with the host that its certificate must name."""
         layer = TlsLayer(context, host)
-        with self._timer(deadline):
-            try:
-                while not layer.shake_hands():
-                    self._write(layer.outgoing())
-                    layer.feed(await self._receive())
-            finally:
-                self._write(layer.outgoing())  # the end of the handshake, or what was wrong with it
+        timer = self._start_timer(deadline)
+        try:
+            while not layer.shake_hands():
+                self._write(layer.outgoing())
+                layer.feed(await self._receive())
+        finally:
+            timer.cancel()
+            self._write(layer.outgoing())  # the end of the handshake, or what was wrong with it
         self._layers.append(layer)
         self._take_in(layer.decrypt(b""))
 
@@ -197,14 +200,16 @@ class _Connection(asyncio.Protocol):
     async def _exchange(self, message: bytes, method: str, deadline: float | None) -> tuple[HttpResponse, bool]:
         reading = reading_of_response(method)
         next(reading)
-        with self._timer(deadline):
+        timer = self._start_timer(deadline)
+        try:
             self._write(message)
-            try:
-                while True:
-                    reading.send(await self._receive())
-            except StopIteration as done:
-                result: tuple[HttpResponse, bool] = done.value
-                return result
+            while True:
+                reading.send(await self._receive())
+        except StopIteration as done:
+            result: tuple[HttpResponse, bool] = done.value
+            return result
+        finally:
+            timer.cancel()
 
     def is_stale(self) -> bool:
         """Whether the server has closed the connection, or said something that nobody asked for."""
@@ -237,16 +242,10 @@ class _Connection(asyncio.Protocol):
         self._received.clear()
         return data
 
-    @contextmanager
-    def _timer(self, deadline: float | None) -> Generator[None]:
-        """Ends the connection at the deadline, if it is not over by then."""
+    def _start_timer(self, deadline: float | None) -> asyncio.TimerHandle:
+        """Has the connection end at the deadline, unless the timer is cancelled before."""
         seconds = left(deadline)
-        timer = None if seconds is None else self._loop.call_later(seconds, self._end, TimeoutError())
-        try:
-            yield
-        finally:
-            if timer is not None:
-                timer.cancel()
+        return self._loop.call_later(NEVER if seconds is None else seconds, self._end, TimeoutError())
 
     def _take_in(self, data: bytes) -> None:
         self._received += data
