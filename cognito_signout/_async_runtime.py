@@ -46,9 +46,13 @@ class AsyncRuntime(World):
 
     async def settings(self, user_pool_id: str, timeout: float | None) -> Settings:
         """What botocore would decide for a call to this pool."""
+        resolver = self._resolver
+        at_hand = resolver.settings_at_hand(user_pool_id)
+        if at_hand is not None:
+            return at_hand
         return await self._inquiry.ask(
-            lambda: self._resolver.settings_at_hand(user_pool_id),
-            lambda: self._resolver.settings(user_pool_id),
+            lambda: resolver.settings_at_hand(user_pool_id),
+            lambda: resolver.settings(user_pool_id),
             timeout,
             "the AWS configuration",
         )
@@ -57,6 +61,9 @@ class AsyncRuntime(World):
         """The credentials of this moment, or others than those refused."""
         provider = self._resolver.credentials
         if refused is None:
+            at_hand = provider.at_hand()
+            if at_hand is not None:
+                return at_hand
             return await self._inquiry.ask(provider.at_hand, provider.current, timeout, "AWS credentials")
 
         def others() -> Credentials | None:
@@ -72,13 +79,15 @@ class AsyncRuntime(World):
                 return await self._given_transport.send(request, timeout=timeout)
             except asyncio.TimeoutError as error:  # another class than TimeoutError, before Python 3.11
                 raise TimeoutError(str(error)) from error
-        await self._inquiry.ask(
-            lambda: self._resolver.has_session_at_hand() or None,
-            lambda: self._resolver.session,
-            timeout,
-            "the AWS configuration",
-        )
-        answer = self._resolver.before_send(request)
+        resolver = self._resolver
+        if not resolver.has_session_at_hand():
+            await self._inquiry.ask(
+                lambda: resolver.has_session_at_hand() or None,
+                lambda: resolver.session,
+                timeout,
+                "the AWS configuration",
+            )
+        answer = resolver.before_send(request)
         if isinstance(answer, HttpResponse):
             return answer
         if self._own_transport is None:
@@ -94,7 +103,7 @@ class AsyncRuntime(World):
 
 
 class _Inquiry:
-    """Asks in a thread for what may take its time: one thing at a time, and whoever has waited for the turn looks first
+    """Asks in a thread for what may take its time: one thing at a time, and whoever has waited for the turn looks
     whether it is at hand by now.
     """
 
@@ -103,12 +112,9 @@ class _Inquiry:
         self._turn = asyncio.Lock()
 
     async def ask(self, look: Callable[[], T | None], find: Callable[[], T], timeout: float | None, what: str) -> T:
-        """Returns what ``look`` has at hand, or what ``find`` finds in a thread, which is left to itself when the time
-        is up.
+        """Returns what ``look`` has at hand when it is our turn, or what ``find`` finds in a thread, which is left to
+        itself when the time is up.
         """
-        at_hand = look()
-        if at_hand is not None:
-            return at_hand
         try:
             return await within(timeout, self._in_turn(look, find))
         except TimeoutError:

@@ -1,137 +1,26 @@
-"""One call, from its arguments to its outcome, as a generator that does no I/O.
+"""The flow of a call, from its arguments to its outcome.
 
-It yields what it needs done (:class:`Configure`, :class:`Authenticate`, :class:`Send`, :class:`Pause`) and is
-sent back what came of it; a driver, blocking or async, does it. Time and randomness come from the
-:class:`Clock` and what calls share from the :class:`Shared` that it is given. It returns a result, or raises
-a :class:`SignOutError`, complete with the user, the pool and the number of attempts.
+It is a generator that does no I/O. It yields what it needs done (the steps of :mod:`._steps`) and is sent back what
+came of it; a driver, blocking or async, does it. Time and randomness come from the :class:`Clock` and what calls share
+from the :class:`Shared` that it is given. It returns a result, or raises a :class:`SignOutError`, complete with the
+user, the pool and the number of attempts.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
 from copy import copy
 from datetime import timedelta
-from functools import lru_cache
-from math import inf
 from threading import TIMEOUT_MAX
-from time import gmtime, strftime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
-
-from . import _protocol, _retry, _sigv4
-from .errors import (
-    SignOutConnectionError,
-    SignOutError,
-    SignOutTimeoutError,
-    TooManyRequestsError,
-    ValidationError,
-)
-from .models import SignOutResult
-from .transports import HttpRequest, HttpResponse
+from . import _protocol
+from ._call import Call
+from ._paced_call import PacedCall
+from .errors import SignOutError, ValidationError
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from ._credentials import Credentials
     from ._pacing import Pacer
-    from ._settings import Settings
-    from .models import SignOutOutcome
-
-#: How far, in seconds, the service's clock must be from ours before a refused signature is put down to that.
-#: AWS refuses dates that are 5 minutes off.
-MIN_CLOCK_OFFSET = 4 * 60
-#: With these codes the service may mean the date of a signature, and with those the credentials.
-DATE_REFUSED = frozenset(
-    {
-        "AuthFailure",
-        "InvalidSignatureException",
-        "RequestExpired",
-        "RequestInTheFuture",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-    }
-)
-CREDENTIALS_REFUSED = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidToken",
-        "UnrecognizedClientException",
-    }
-)
-
-
-@frozen
-class Configure:
-    """Resolve the settings for a pool, within a number of seconds; answered with :class:`Settings`."""
-
-    user_pool_id: str
-    timeout: float | None = None
-
-
-@frozen
-class Authenticate:
-    """Get the credentials of this moment, or others than those refused; answered with :class:`Credentials`."""
-
-    refused: Credentials | None = None
-    timeout: float | None = None
-
-
-@frozen
-class Send:
-    """Send a request within a number of seconds; answered with an :class:`HttpResponse`."""
-
-    request: HttpRequest
-    settings: Settings
-    timeout: float | None
-
-
-@frozen
-class Pause:
-    """Wait for a number of seconds; answered with nothing."""
-
-    seconds: float
-
-
-Step: TypeAlias = Configure | Authenticate | Send | Pause
-Flow: TypeAlias = Generator[Step, Any, SignOutResult]
-
-
-class Clock(Protocol):
-    """Where time and chance come from."""
-
-    def now(self) -> float:
-        """The time, in seconds since the epoch."""
-        ...
-
-    def monotonic(self) -> float:
-        """A time that never goes back, in seconds."""
-        ...
-
-    def random(self) -> float:
-        """A random number from 0 up to 1."""
-        ...
-
-    def trace_header(self) -> str | None:
-        """The ``X-Amzn-Trace-Id`` to send, if any."""
-        ...
-
-
-@define
-class Shared:
-    """What the calls of one client share.
-
-    Attributes:
-        quota: The tokens that retries cost.
-        clock_offset: How many seconds the service's clock is ahead of ours, as far as it mattered.
-    """
-
-    quota: _retry.RetryQuota = field(factory=_retry.RetryQuota)
-    clock_offset: float = 0.0
+    from ._steps import Clock, Flow, Shared
 
 
 def sign_out(
@@ -149,9 +38,9 @@ def sign_out(
     the timeout begins with the first attempt.
     """
     call = (
-        _Call(clock, shared, user_pool_id, username)
+        Call(clock, shared, user_pool_id, username)
         if pacer is None
-        else _PacedCall(clock, shared, user_pool_id, username, pacer)
+        else PacedCall(clock, shared, user_pool_id, username, pacer)
     )
     try:
         _protocol.check_arguments(user_pool_id, username)
@@ -166,220 +55,6 @@ def sign_out(
         if told is error:
             raise
         raise told from error
-
-
-class _Call:
-    """The state of one call: how many requests it has sent, and what it may still do."""
-
-    _settings: Settings
-    _credentials: Credentials
-    _response: HttpResponse | None
-
-    def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str) -> None:
-        self.attempts = 0
-        self._clock = clock
-        self._shared = shared
-        self._user_pool_id = user_pool_id
-        self._username = username
-        self._deadline: float | None = None
-        self._counted = 0  # attempts that count
-        self._cost = 0  # of the last retry
-        self._offset = 0.0  # with which the last request was signed: another call may correct the shared one
-        self._invocation_id = _random_uuid()
-        self._may_correct_clock = True
-        self._may_replace_credentials = True
-
-    def run(self, timeout: float | None) -> Flow:
-        """Makes attempts until one settles it."""
-        self._start(timeout)
-        self._settings = yield Configure(self._user_pool_id, self._left())
-        body = _protocol.encode_body(self._user_pool_id, self._username)
-        while True:
-            self._credentials = yield Authenticate(timeout=self._left())
-            outcome = yield from self._attempt(body)
-            if isinstance(outcome, SignOutResult):
-                self._shared.quota.release(self._cost)
-                return outcome
-            is_mended = self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome))
-            if not (is_mended and self._has_time_for(0.0)):
-                yield from self._prepare_retry(outcome)
-
-    def _start(self, timeout: float | None) -> None:
-        if timeout is not None:
-            self._deadline = self._clock.monotonic() + timeout
-
-    def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
-        """Waits until another attempt may be made; raises the error if none may."""
-        self._counted += 1
-        if not error.retryable or self._counted >= self._settings.max_attempts:
-            raise error
-        pause = _retry.delay(error, self._response, attempts=self._counted, random=self._clock.random())
-        if not self._has_time_for(pause) or not self._can_afford_retry(error):
-            raise error
-        yield Pause(pause)
-        if not self._has_time_for(0.0):  # it took longer than it should have
-            raise error
-
-    def _can_afford_retry(self, error: SignOutError) -> bool:
-        self._cost = self._shared.quota.acquire(error)
-        return self._cost > 0
-
-    def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
-        left = self._left()
-        self.attempts += 1
-        self._response = None
-        try:
-            response: HttpResponse = yield Send(self._request(body), self._settings, left)
-        except SignOutError as error:
-            return error
-        except TimeoutError as error:
-            return _caused(SignOutTimeoutError(f"the transport timed out: {error}"), error)
-        except OSError as error:
-            return _caused(SignOutConnectionError(f"the transport failed: {error}"), error)
-        self._response = response
-        return _protocol.read_response(
-            response,
-            user_pool_id=self._user_pool_id,
-            username=self._username,
-            attempts=self.attempts,
-            invocation_id=self._invocation_id,
-            now=self._clock.now() + self._shared.clock_offset,
-        )
-
-    def _left(self) -> float | None:
-        if self._deadline is None:
-            return None
-        left = self._deadline - self._clock.monotonic()
-        if left <= 0:
-            raise SignOutTimeoutError("the call's timeout ran out before a request could be sent")
-        return left
-
-    def _has_time_for(self, pause: float) -> bool:
-        return self._deadline is None or self._clock.monotonic() + pause < self._deadline
-
-    def _request(self, body: bytes) -> HttpRequest:
-        settings, credentials = self._settings, self._credentials
-        endpoint = settings.endpoint
-        self._offset = self._shared.clock_offset
-        now = self._clock.now() + self._offset
-        signed = {
-            "Content-Type": _protocol.CONTENT_TYPE,
-            "Host": endpoint.host,
-            "X-Amz-Date": _amz_date(int(now)),
-            "X-Amz-Target": _protocol.TARGET,
-        }
-        if credentials.token is not None:
-            signed["X-Amz-Security-Token"] = credentials.token
-        authorization = _sigv4.authorization(
-            access_key=credentials.access_key,
-            secret_key=credentials.secret_key,
-            region=endpoint.region,
-            path=endpoint.path,
-            headers={name.lower(): value for name, value in signed.items()},
-            body=body,
-        )
-        headers = {
-            **signed,
-            "Authorization": authorization,
-            "User-Agent": settings.user_agent,
-            "Accept-Encoding": "identity",
-            "Content-Length": str(len(body)),
-            "amz-sdk-invocation-id": self._invocation_id,
-            "amz-sdk-request": f"attempt={self.attempts}; max={max(self.attempts, settings.max_attempts)}",
-        }
-        trace = self._clock.trace_header()
-        if trace is not None:
-            headers["X-Amzn-Trace-Id"] = trace
-        return HttpRequest("POST", endpoint.url, headers, body)
-
-    def _corrects_clock(self, error: SignOutError) -> bool:
-        """Takes over the service's time, if the refused signature is down to ours. Once a call."""
-        theirs = None if self._response is None else _protocol.service_time(self._response)
-        if error.aws_code not in DATE_REFUSED or theirs is None or not self._may_correct_clock:
-            return False
-        offset = theirs.timestamp() - self._clock.now()
-        if abs(offset - self._offset) <= MIN_CLOCK_OFFSET:
-            return False
-        self._may_correct_clock = False
-        self._shared.clock_offset = offset
-        return True
-
-    def _replaces_credentials(self, error: SignOutError) -> Generator[Step, Any, bool]:
-        """Takes other credentials, if the service refused these and there are any. Once a call."""
-        if (
-            error.aws_code not in CREDENTIALS_REFUSED
-            or not self._may_replace_credentials
-            or not self._has_time_for(0.0)
-        ):
-            return False
-        self._may_replace_credentials = False
-        refused = self._credentials
-        self._credentials = yield Authenticate(refused, self._left())
-        return self._credentials != refused
-
-
-class _PacedCall(_Call):
-    """One call of many, which takes its turns."""
-
-    def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str, pacer: Pacer) -> None:
-        super().__init__(clock, shared, user_pool_id, username)
-        self._pacer = pacer
-        self._timeout: float | None = None
-        self._error: SignOutError | None = None  # of the last attempt
-
-    def _start(self, timeout: float | None) -> None:
-        self._timeout = timeout  # which begins when it is this call's turn
-
-    def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
-        wait = self._reserve()
-        if wait > 0:
-            yield Pause(wait)
-        sent_at = self._clock.monotonic()
-        if self._error is None:
-            super()._start(self._timeout)
-        elif not self._has_time_for(0.0):
-            raise self._error
-        outcome = yield from super()._attempt(body)
-        now = self._clock.monotonic()
-        if isinstance(outcome, TooManyRequestsError):
-            self._pacer.throttled(sent_at=sent_at, now=now, pause=_retry.asked_pause(self._response))
-        elif isinstance(outcome, SignOutError) and outcome.retryable:
-            self._pacer.failed(sent_at=sent_at, now=now)
-        else:
-            self._pacer.passed(now)
-        self._error = outcome if isinstance(outcome, SignOutError) else None
-        return outcome
-
-    def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
-        if not isinstance(error, TooManyRequestsError):
-            yield from super()._prepare_retry(error)
-        elif not self._has_time_for(0.0):  # it costs nothing but the wait for the next turn
-            raise error
-
-    def _reserve(self) -> float:
-        now = self._clock.monotonic()
-        patience = inf if self._deadline is None else self._deadline - now
-        wait = self._pacer.reserve(now, self._clock.random(), patience=patience)
-        if wait == inf:
-            raise self._error or SignOutTimeoutError("the call's timeout ran out before a request could be sent")
-        return wait
-
-    def _can_afford_retry(self, error: SignOutError) -> bool:
-        return True  # the pacer sees to it that nobody storms
-
-
-@lru_cache(maxsize=4)
-def _amz_date(now: int) -> str:
-    return strftime("%Y%m%dT%H%M%SZ", gmtime(now))
-
-
-def _random_uuid() -> str:
-    """What ``uuid.uuid4()`` makes, without the module, which looks at the whole platform when it is imported."""
-    octets = bytearray(os.urandom(16))
-    octets[6] = octets[6] & 0x0F | 0x40
-    octets[8] = octets[8] & 0x3F | 0x80
-    text = octets.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def check_timeout(timeout: float | timedelta | None) -> float | None:
@@ -405,9 +80,4 @@ def _about(error: SignOutError, **whom: Any) -> SignOutError:
     if error.username is not None or error.attempts > 0:
         error = copy(error)
     vars(error).update(whom)
-    return error
-
-
-def _caused(error: SignOutError, cause: BaseException) -> SignOutError:
-    error.__cause__ = cause
     return error

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ._flow import Shared
 from ._settings import Resolver, Settings, trace_header
+from ._steps import Shared
 from .transports import HttpResponse
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import inspect
 import os
 from typing import TYPE_CHECKING
 
-from . import _flow
+from . import _flow, _steps
 from . import _runtime as runtimes
 from ._options import Options
 from .errors import ConfigurationError, SignOutError
@@ -213,7 +213,7 @@ class AsyncSignOutClient:
         return self._current
 
 
-async def _drive(flow: _flow.Flow, runtime: AsyncRuntime) -> SignOutResult:
+async def _drive(flow: _steps.Flow, runtime: AsyncRuntime) -> SignOutResult:
     """Does what the flow asks for, until it is done."""
     try:
         step = next(flow)
@@ -229,12 +229,12 @@ async def _drive(flow: _flow.Flow, runtime: AsyncRuntime) -> SignOutResult:
         return result
 
 
-async def _perform(step: _flow.Step, runtime: AsyncRuntime) -> object:
-    if isinstance(step, _flow.Send):
+async def _perform(step: _steps.Step, runtime: AsyncRuntime) -> object:
+    if isinstance(step, _steps.Send):
         return await runtime.send(step.request, step.settings, step.timeout)
-    if isinstance(step, _flow.Configure):
+    if isinstance(step, _steps.Configure):
         return await runtime.settings(step.user_pool_id, step.timeout)
-    if isinstance(step, _flow.Authenticate):
+    if isinstance(step, _steps.Authenticate):
         return await runtime.credentials(step.refused, step.timeout)
     await runtime.sleep(step.seconds)
     return None

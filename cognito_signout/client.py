@@ -6,7 +6,7 @@ import inspect
 import os
 from typing import TYPE_CHECKING
 
-from . import _flow
+from . import _flow, _steps
 from . import _runtime as runtimes
 from ._options import Options
 from .errors import ConfigurationError, SignOutError
@@ -222,7 +222,7 @@ class SignOutClient:
         return self._current
 
 
-def _drive(flow: _flow.Flow, runtime: runtimes.Runtime, stop: threading.Event | None = None) -> SignOutResult:
+def _drive(flow: _steps.Flow, runtime: runtimes.Runtime, stop: threading.Event | None = None) -> SignOutResult:
     """Does what the flow asks for, until it is done, or until it is to stop."""
     try:
         step = next(flow)
@@ -238,14 +238,14 @@ def _drive(flow: _flow.Flow, runtime: runtimes.Runtime, stop: threading.Event | 
         return result
 
 
-def _perform(step: _flow.Step, runtime: runtimes.Runtime, stop: threading.Event | None) -> object:
+def _perform(step: _steps.Step, runtime: runtimes.Runtime, stop: threading.Event | None) -> object:
     if stop is not None and stop.is_set():
         raise runtimes.Stopped
-    if isinstance(step, _flow.Send):
+    if isinstance(step, _steps.Send):
         return runtime.send(step.request, step.settings, step.timeout)
-    if isinstance(step, _flow.Configure):
+    if isinstance(step, _steps.Configure):
         return runtime.settings(step.user_pool_id)
-    if isinstance(step, _flow.Authenticate):
+    if isinstance(step, _steps.Authenticate):
         return runtime.credentials(step.refused)
     runtime.sleep(step.seconds, stop)
     return None

@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cognito_signout import _flow, _protocol
+from cognito_signout import _flow, _protocol, _steps
 from cognito_signout._credentials import Credentials
 from cognito_signout._endpoints import Endpoint, endpoint_for
 from cognito_signout._pacing import Pacer
@@ -83,19 +83,19 @@ class World:
         max_attempts: int = 3,
         random: float = 0.5,
         trace: str | None = None,
-        shared: _flow.Shared | None = None,
+        shared: _steps.Shared | None = None,
     ) -> None:
         self.answers = deque(answers)
         self.credentials = deque(credentials)
         self.settings: Any = Settings(endpoint=endpoint, max_attempts=max_attempts, user_agent="agent/1")
-        self.shared = shared if shared is not None else _flow.Shared()
+        self.shared = shared if shared is not None else _steps.Shared()
         self.chance = random
         self.trace = trace
         self.time = 0.0
         self.clock_is_off_by = 0.0
         self.last_pause_ended = 0.0
         self.oversleeps = 1.0
-        self.steps: list[_flow.Step] = []
+        self.steps: list[_steps.Step] = []
 
     def now(self) -> float:
         """What the machine's clock says."""
@@ -119,7 +119,7 @@ class World:
             _flow.sign_out(self, self.shared, user_pool_id=user_pool_id, username=username, timeout=timeout)
         )
 
-    def run(self, flow: _flow.Flow) -> SignOutResult:
+    def run(self, flow: _steps.Flow) -> SignOutResult:
         """Does what a flow asks for."""
         try:
             step = next(flow)
@@ -137,14 +137,14 @@ class World:
             self.call(**arguments)
         return caught.value
 
-    def _answer(self, step: _flow.Step) -> Any:
-        if isinstance(step, _flow.Configure):
+    def _answer(self, step: _steps.Step) -> Any:
+        if isinstance(step, _steps.Configure):
             return self.settings
-        if isinstance(step, _flow.Pause):
+        if isinstance(step, _steps.Pause):
             self.time += step.seconds * self.oversleeps
             self.last_pause_ended = self.time
             return None
-        answer = self._credentials(step.refused) if isinstance(step, _flow.Authenticate) else _next(self.answers)
+        answer = self._credentials(step.refused) if isinstance(step, _steps.Authenticate) else _next(self.answers)
         if isinstance(answer, tuple):
             self.time += answer[0]
             return answer[1]
@@ -159,9 +159,9 @@ class World:
         return answer
 
     @property
-    def sends(self) -> list[_flow.Send]:
+    def sends(self) -> list[_steps.Send]:
         """Each request, with the time that it was given."""
-        return [step for step in self.steps if isinstance(step, _flow.Send)]
+        return [step for step in self.steps if isinstance(step, _steps.Send)]
 
     @property
     def requests(self) -> list[HttpRequest]:
@@ -171,7 +171,7 @@ class World:
     @property
     def pauses(self) -> list[float]:
         """The seconds of each pause."""
-        return [step.seconds for step in self.steps if isinstance(step, _flow.Pause)]
+        return [step.seconds for step in self.steps if isinstance(step, _steps.Pause)]
 
 
 def _next(answers: deque[Any]) -> Any:
@@ -192,8 +192,8 @@ def test_a_call_asks_for_settings_then_credentials_then_sends() -> None:
         username="alice",
         attempts=1,
     )
-    assert [type(step) for step in world.steps] == [_flow.Configure, _flow.Authenticate, _flow.Send]
-    assert world.steps[:2] == [_flow.Configure(POOL), _flow.Authenticate()]
+    assert [type(step) for step in world.steps] == [_steps.Configure, _steps.Authenticate, _steps.Send]
+    assert world.steps[:2] == [_steps.Configure(POOL), _steps.Authenticate()]
     assert world.sends[0].settings is world.settings
     assert world.sends[0].timeout is None
 
@@ -388,7 +388,7 @@ def test_a_pause_that_an_earlier_response_asked_for_is_forgotten() -> None:
 
 def test_an_empty_quota_stops_retries_until_calls_succeed_again() -> None:
     """Clients would add to the load of a service that is down, or not recover once it is back."""
-    shared = _flow.Shared(RetryQuota(20))
+    shared = _steps.Shared(RetryQuota(20))
     assert World(BROKEN, max_attempts=5, shared=shared).failed_call().attempts == 2
     assert shared.quota.available == 6
     world = World(BROKEN, max_attempts=5, shared=shared)
@@ -617,7 +617,7 @@ def test_a_clock_is_corrected_once_a_call() -> None:
 
 def test_a_corrected_clock_can_be_corrected_again_by_a_later_call() -> None:
     """A machine that sets its clock right would be off by the correction until it is restarted."""
-    shared = _flow.Shared(clock_offset=3600.0)
+    shared = _steps.Shared(clock_offset=3600.0)
     world = World(refusal("RequestTimeTooSkewed", date=http_date(NOW)), OK, shared=shared)
     assert world.call().attempts == 2
     assert shared.clock_offset == 0
@@ -648,10 +648,10 @@ def test_refused_credentials_are_replaced(code: str) -> None:
     """A process would have to be restarted when its keys were rotated."""
     world = World(refusal(code), OK, credentials=(KEYS, OTHER_KEYS), max_attempts=1)
     assert world.call().attempts == 2
-    assert [step for step in world.steps if isinstance(step, _flow.Authenticate)] == [
-        _flow.Authenticate(),
-        _flow.Authenticate(KEYS),
-        _flow.Authenticate(),
+    assert [step for step in world.steps if isinstance(step, _steps.Authenticate)] == [
+        _steps.Authenticate(),
+        _steps.Authenticate(KEYS),
+        _steps.Authenticate(),
     ]
     first, second = world.requests
     assert "Credential=AKIDEXAMPLE/" in first.headers["Authorization"]
@@ -823,8 +823,13 @@ def test_a_call_of_many_waits_for_its_turn() -> None:
     for _ in range(3):
         world.call()
     assert world.pauses == pytest.approx([0.5, 0.5])
-    assert [type(step) for step in world.steps[:3]] == [_flow.Configure, _flow.Authenticate, _flow.Send]
-    assert [type(step) for step in world.steps[3:7]] == [_flow.Configure, _flow.Authenticate, _flow.Pause, _flow.Send]
+    assert [type(step) for step in world.steps[:3]] == [_steps.Configure, _steps.Authenticate, _steps.Send]
+    assert [type(step) for step in world.steps[3:7]] == [
+        _steps.Configure,
+        _steps.Authenticate,
+        _steps.Pause,
+        _steps.Send,
+    ]
 
 
 def test_every_attempt_of_many_waits_for_its_turn() -> None:
@@ -866,8 +871,8 @@ def test_credentials_are_asked_for_anew_for_each_attempt() -> None:
     """Who has waited long enough would sign with keys that have expired meanwhile."""
     world = Paced(THROTTLED, BROKEN, OK)
     world.call()
-    kinds = [type(step) for step in world.steps if not isinstance(step, _flow.Pause)]
-    assert kinds == [_flow.Configure, *[_flow.Authenticate, _flow.Send] * 3]
+    kinds = [type(step) for step in world.steps if not isinstance(step, _steps.Pause)]
+    assert kinds == [_steps.Configure, *[_steps.Authenticate, _steps.Send] * 3]
 
 
 def test_clock_and_credentials_are_mended_in_a_call_of_many() -> None:

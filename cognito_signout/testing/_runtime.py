@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .._credentials import CredentialsProvider
 from .._endpoints import Endpoint, check_region
-from .._flow import Shared
 from .._options import attempts_of
 from .._retry import DEFAULT_MAX_ATTEMPTS
 from .._runtime import Runtime, substituted
 from .._settings import DEFAULT_TIMEOUT, Settings
+from .._steps import Shared
 from .._user_agent import user_agent
 from ..client import SignOutClient
 from ..errors import SignOutConnectionError, SignOutTimeoutError

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 import ssl
 from importlib import import_module
-from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from .._botocore import load
 from ..errors import ConfigurationError
-from ._deadlines import left
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_T = TypeVar("_T")
+from ._deadlines import left, sooner
 
 
 def new_context(verify: bool | str, client_cert: str | tuple[str, str] | None) -> ssl.SSLContext:
@@ -136,9 +130,8 @@ class TlsInTls:
     def __init__(self, sock: ssl.SSLSocket, context: ssl.SSLContext, server_hostname: str) -> None:
         self._sock = sock
         self._timeout: float | None = None
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_hostname)
+        self._layer = TlsLayer(context, server_hostname)
+        self._received = b""
 
     def settimeout(self, timeout: float | None) -> None:
         """As a socket's: seconds, ``None`` for no bound, 0 for what can be done without waiting."""
@@ -146,45 +139,37 @@ class TlsInTls:
 
     def do_handshake(self) -> None:
         """Agrees on keys, and verifies the certificate."""
-        self._run(self._tls.do_handshake)
+        deadline = sooner(None, self._timeout)
+        while not self._layer.shake_hands():
+            self._send(self._layer.outgoing(), deadline)
+            self._layer.feed(self._receive(deadline))
+        self._send(self._layer.outgoing(), deadline)
+        self._received = self._layer.decrypt(b"")
 
     def recv(self, size: int) -> bytes:
-        """Reads so many bytes at most; none at the end."""
-        try:
-            return self._run(self._tls.read, size)
-        except ssl.SSLEOFError:  # closed without a farewell, which a standard SSLSocket overlooks too
-            return b""
+        """Reads so many bytes at most; none at the end, farewell or not: a standard SSLSocket overlooks that, too."""
+        deadline = sooner(None, self._timeout)
+        while not self._received and not self._layer.is_at_end and (data := self._receive(deadline)):
+            self._received = self._layer.decrypt(data)
+        if not self._received and self._layer.failure is not None:
+            raise self._layer.failure
+        data, self._received = self._received[:size], self._received[size:]
+        return data
 
     def sendall(self, data: bytes) -> None:
         """Sends all of it."""
-        view = memoryview(data)
-        while view:
-            view = view[self._run(self._tls.write, view) :]
+        self._send(self._layer.encrypt(data), sooner(None, self._timeout))
 
     def close(self) -> None:
         """Closes the outer connection."""
         self._sock.close()
 
-    def _run(self, operation: Callable[..., _T], *args: Any) -> _T:
-        deadline = monotonic() + self._timeout if self._timeout else None
-        while True:
-            try:
-                result = operation(*args)
-            except ssl.SSLWantReadError:
-                self._flush(deadline)
-                received = self._ready(deadline).recv(16384)  # the size of a TLS record
-                if received:
-                    self._incoming.write(received)
-                else:
-                    self._incoming.write_eof()
-            else:
-                self._flush(deadline)
-                return result
+    def _receive(self, deadline: float | None) -> bytes:
+        return self._ready(deadline).recv(65536)
 
-    def _flush(self, deadline: float | None) -> None:
-        if self._outgoing.pending:
-            self._ready(deadline).sendall(self._outgoing.read())
+    def _send(self, data: bytes, deadline: float | None) -> None:
+        self._ready(deadline).sendall(data)
 
     def _ready(self, deadline: float | None) -> ssl.SSLSocket:
-        self._sock.settimeout(self._timeout if deadline is None else left(deadline))
+        self._sock.settimeout(left(deadline) if self._timeout else self._timeout)
         return self._sock

@@ -1,0 +1,90 @@
+"""What the flow of a call asks its driver to do, step by step, and what a call is given: a clock, and what it shares.
+
+A flow is a generator that does no I/O: it yields steps, and is sent back what came of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import define, field, frozen
+
+from ._retry import RetryQuota
+from .models import SignOutResult
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from ._credentials import Credentials
+    from ._settings import Settings
+    from .transports import HttpRequest
+
+
+@frozen
+class Configure:
+    """Resolve the settings for a pool, within a number of seconds; answered with :class:`Settings`."""
+
+    user_pool_id: str
+    timeout: float | None = None
+
+
+@frozen
+class Authenticate:
+    """Get the credentials of this moment, or others than those refused; answered with :class:`Credentials`."""
+
+    refused: Credentials | None = None
+    timeout: float | None = None
+
+
+@frozen
+class Send:
+    """Send a request within a number of seconds; answered with an :class:`HttpResponse`."""
+
+    request: HttpRequest
+    settings: Settings
+    timeout: float | None
+
+
+@frozen
+class Pause:
+    """Wait for a number of seconds; answered with nothing."""
+
+    seconds: float
+
+
+Step: TypeAlias = Configure | Authenticate | Send | Pause
+Flow: TypeAlias = Generator[Step, Any, SignOutResult]
+
+
+class Clock(Protocol):
+    """Where time and chance come from."""
+
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """A time that never goes back, in seconds."""
+        ...
+
+    def random(self) -> float:
+        """A random number from 0 up to 1."""
+        ...
+
+    def trace_header(self) -> str | None:
+        """The ``X-Amzn-Trace-Id`` to send, if any."""
+        ...
+
+
+@define
+class Shared:
+    """What the calls of one client share.
+
+    Attributes:
+        quota: The tokens that retries cost.
+        clock_offset: How many seconds the service's clock is ahead of ours, as far as it mattered.
+    """
+
+    quota: RetryQuota = field(factory=RetryQuota)
+    clock_offset: float = 0.0
