@@ -67,6 +67,7 @@ class Call:
         self._deadline: float | None = None
         self._counted = 0  # attempts that count
         self._cost = 0  # of the last retry
+        self._error: SignOutError | None = None  # of the last attempt
         self._offset = 0.0  # with which the last request was signed: another call may correct the shared one
         self._invocation_id = _random_uuid()
         self._may_correct_clock = True
@@ -83,6 +84,7 @@ class Call:
             if isinstance(outcome, SignOutResult):
                 self._shared.quota.release(self._cost)
                 return outcome
+            self._error = outcome
             is_mended = self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome))
             if not (is_mended and self._has_time_for(0.0)):
                 yield from self._prepare_retry(outcome)
@@ -112,7 +114,7 @@ class Call:
         self.attempts += 1
         self._response = None
         try:
-            response: HttpResponse = yield Send(self._request(body), self._settings, left)
+            response: HttpResponse = yield Send(self._request(body), self._settings, left, self._error)
         except SignOutError as error:
             return error
         except TimeoutError as error:

@@ -25,7 +25,6 @@ class PacedCall(Call):
         super().__init__(clock, shared, user_pool_id, username)
         self._pacer = pacer
         self._timeout: float | None = None
-        self._error: SignOutError | None = None  # of the last attempt
 
     def _start(self, timeout: float | None) -> None:
         self._timeout = timeout  # which begins when it is this call's turn
@@ -47,7 +46,6 @@ class PacedCall(Call):
             self._pacer.failed(sent_at=sent_at, now=now)
         else:
             self._pacer.passed(now)
-        self._error = outcome if isinstance(outcome, SignOutError) else None
         return outcome
 
     def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:

@@ -114,7 +114,7 @@ def read_response(
         invocation_id: The result's id where the response has none.
         now: The time, in seconds since the epoch, for the result of a response that has no date.
     """
-    request_id = response.headers.get("x-amzn-requestid") or None
+    identifier = request_id(response)
     body = None if len(response.body) > MAX_BODY else _json(response.body)
     document = _object(body)
 
@@ -125,7 +125,7 @@ def read_response(
             username=username,
             attempts=attempts,
             http_status=response.status,
-            request_id=request_id,
+            request_id=identifier,
             **fields,
         )
 
@@ -135,7 +135,7 @@ def read_response(
                 return failure(InvalidResponseError, _not_an_answer(response))
             data = _object(document.get("data"))
             return SignOutResult(
-                id=_text(data.get("id")) or request_id or invocation_id,
+                id=_text(data.get("id")) or identifier or invocation_id,
                 created_at=_timestamp(data.get("created_at")) or service_time(response) or _whole_second(now),
                 user_pool_id=user_pool_id,
                 username=username,
@@ -154,6 +154,11 @@ def read_response(
         reason_code=_text(document.get("reasonCode")) or None,
         retryable=(cls.retryable or aws_code in TRANSIENT_CODES or response.status in TRANSIENT_STATUSES),
     )
+
+
+def request_id(response: HttpResponse) -> str | None:
+    """What the service calls the request."""
+    return response.headers.get("x-amzn-requestid") or None
 
 
 def service_time(response: HttpResponse) -> datetime | None:

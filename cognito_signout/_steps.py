@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ._credentials import Credentials
     from ._settings import Settings
+    from .errors import SignOutError
     from .transports import HttpRequest
 
 
@@ -39,11 +40,16 @@ class Authenticate:
 
 @frozen
 class Send:
-    """Send a request within a number of seconds; answered with an :class:`HttpResponse`."""
+    """Send a request within a number of seconds; answered with an :class:`HttpResponse`.
+
+    Attributes:
+        after: What the attempt before it ended in, if it is not the first.
+    """
 
     request: HttpRequest
     settings: Settings
     timeout: float | None
+    after: SignOutError | None = None
 
 
 @frozen

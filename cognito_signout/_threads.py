@@ -5,6 +5,7 @@ The threads are daemons, so that an iterator that nobody finished can't keep a p
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,7 @@ def _started(
             except BaseException as error:  # noqa: BLE001 -- a handler's or a transport's, for the consumer
                 done.put(error)
 
-    thread = threading.Thread(target=work, name="cognito-signout", daemon=True)
+    context = contextvars.copy_context()  # the consumer's
+    thread = threading.Thread(target=context.run, args=(work,), name="cognito-signout", daemon=True)
     thread.start()
     return thread

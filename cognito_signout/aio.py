@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import _flow, _steps
 from . import _runtime as runtimes
 from ._options import Options
+from ._telemetry import observed
 from .errors import ConfigurationError, SignOutError
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ class AsyncSignOutClient:
 
 async def _drive(flow: _steps.Flow, runtime: AsyncRuntime) -> SignOutResult:
     """Does what the flow asks for, until it is done."""
+    flow = observed(flow)
     try:
         step = next(flow)
         while True:
@@ -227,6 +229,8 @@ async def _drive(flow: _steps.Flow, runtime: AsyncRuntime) -> SignOutResult:
     except StopIteration as done:
         result: SignOutResult = done.value
         return result
+    finally:
+        flow.close()  # now, and not when somebody lets go of the traceback
 
 
 async def _perform(step: _steps.Step, runtime: AsyncRuntime) -> object:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import _flow, _steps
 from . import _runtime as runtimes
 from ._options import Options
+from ._telemetry import observed
 from .errors import ConfigurationError, SignOutError
 
 if TYPE_CHECKING:
@@ -224,6 +225,7 @@ class SignOutClient:
 
 def _drive(flow: _steps.Flow, runtime: runtimes.Runtime, stop: threading.Event | None = None) -> SignOutResult:
     """Does what the flow asks for, until it is done, or until it is to stop."""
+    flow = observed(flow)
     try:
         step = next(flow)
         while True:
@@ -236,6 +238,8 @@ def _drive(flow: _steps.Flow, runtime: runtimes.Runtime, stop: threading.Event |
     except StopIteration as done:
         result: SignOutResult = done.value
         return result
+    finally:
+        flow.close()  # now, and not when somebody lets go of the traceback
 
 
 def _perform(step: _steps.Step, runtime: runtimes.Runtime, stop: threading.Event | None) -> object:
