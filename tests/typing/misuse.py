@@ -1,0 +1,81 @@
+"""What a user must not write: every type checker must find the marked lines wrong, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutError, SignOutOutcome, SignOutResult
+from cognito_signout.transports import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from cognito_signout.testing import FakeCognito
+
+POOL = "us-east-1_Ab129faBb"
+
+
+class WithoutTimeout:
+    """No transport: it can't be told how much time is left."""
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Answers."""
+        return HttpResponse(200)
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class HalfAKey:
+    """No credentials: the secret is missing."""
+
+    access_key = "AKIDEXAMPLE"
+
+
+def clients() -> None:
+    """Arguments that don't exist, or are of another type."""
+    SignOutClient("us-east-1")  # wrong
+    SignOutClient(region="us-east-1")  # wrong
+    SignOutClient(verify=1.5)  # wrong
+    SignOutClient(credentials=HalfAKey())  # wrong
+    SignOutClient(transport=WithoutTimeout())  # wrong
+    AsyncSignOutClient(transport=WithoutTimeout())  # wrong
+
+
+def calls(client: SignOutClient, names: AsyncIterator[str]) -> None:
+    """Calls with the wrong arguments."""
+    client.sign_out(POOL, "alice")  # wrong
+    client.sign_out(user_pool_id=POOL)  # wrong
+    client.sign_out(user_pool_id=POOL, username=None)  # wrong
+    client.sign_out(user_pool_id=POOL, username="alice", timeout="5")  # wrong
+    client.sign_out(UserPoolId=POOL, Username="alice")  # wrong
+    client.sign_out_many(user_pool_id=POOL, usernames=names)  # wrong
+    client.sign_out_many(user_pool_id=POOL, usernames=[1, 2])  # wrong
+
+
+def outcomes(result: SignOutResult, outcome: SignOutOutcome, error: SignOutError) -> None:
+    """What is not there, and what can't be changed."""
+    result.id = "another"  # wrong
+    result.revokes(1735689600)  # wrong
+    result.revokes(issued_at="2025-01-01")  # wrong
+    print(result["ResponseMetadata"])  # wrong
+    print(outcome.attempts, outcome.username)
+    print(outcome.created_at)  # wrong
+    print(error.response)  # wrong
+    print(result.to_envelope()["error"])  # wrong
+
+
+async def asynchronously(client: AsyncSignOutClient) -> None:
+    """What was not awaited."""
+    print(client.sign_out(user_pool_id=POOL, username="alice").id)  # wrong
+    print(*client.sign_out_many(user_pool_id=POOL, usernames=["alice"]))  # wrong
+    with client:  # wrong
+        pass
+
+
+def on_the_fake(fake: FakeCognito) -> None:
+    """Misuse of the fake."""
+    fake.fail(ValueError)  # wrong
+    fake.fail(404)  # wrong
+    fake.add_user("alice")  # wrong
+    fake.latency = "1"  # wrong
