@@ -3,7 +3,7 @@
 It is a generator that does no I/O. It yields what it needs done (the steps of :mod:`._steps`) and is sent back what
 came of it; a driver, blocking or async, does it. Time and randomness come from the :class:`Clock` and what calls share
 from the :class:`Shared` that it is given. It returns a result, or raises a :class:`SignOutError`, complete with the
-user, the pool and the number of attempts.
+user, the pool and the number of attempts, and without a cause that would show the user's name in a traceback.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _protocol
 from ._call import Call
+from ._masking import presentable
 from ._paced_call import PacedCall
 from .errors import SignOutError, ValidationError
 
@@ -52,6 +53,9 @@ def sign_out(
             username=username if isinstance(username, str) else None,
             attempts=call.attempts,
         )
+        cause = error.__cause__ if told is error else error
+        if presentable(cause, told.username) is not cause:
+            raise told from None
         if told is error:
             raise
         raise told from error

@@ -98,7 +98,7 @@ class Options:
     """The arguments of a client, as they were given."""
 
     region_name: str | None = None
-    endpoint_url: str | None = None
+    endpoint_url: str | None = field(default=None, repr=False)  # it may hold a password
     profile_name: str | None = None
     verify: bool | str | os.PathLike[str] | None = None
     session: BotocoreSession | None = field(default=None, repr=False)

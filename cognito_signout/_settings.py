@@ -21,6 +21,7 @@ from ._credentials import CredentialsProvider
 from ._endpoints import Endpoint, check_region, endpoint_for, is_known_region
 from ._environment import EnvironmentSession, is_enough
 from ._events import before_send
+from ._masking import presentable
 from ._options import Options, attempts_of, check_config, unwrap_session
 from ._retry import DEFAULT_MAX_ATTEMPTS
 from ._user_agent import user_agent
@@ -143,8 +144,8 @@ class Resolver:
             return self._ask(self.session, region_of_pool)
         except ConfigurationError:
             raise
-        except Exception as error:  # a setting that is not of the form that botocore takes for granted
-            raise ConfigurationError(f"the AWS configuration can't be used: {error}") from error
+        except Exception as error:  # noqa: BLE001 -- a setting that is not of the form that botocore takes for granted
+            raise ConfigurationError(f"the AWS configuration can't be used: {error}") from presentable(error)
 
     def _ask(self, session: Any, region_of_pool: str) -> Settings:
         options = self._options
@@ -263,7 +264,7 @@ def _variable(session: Any, name: str) -> Any:
     try:
         return session.get_config_variable(name)
     except ValueError as error:
-        raise ConfigurationError(f"the configured {name} is not valid: {error}") from error
+        raise ConfigurationError(f"the configured {name} is not valid: {error}") from presentable(error)
 
 
 def _flag(session: Any, config: Any, name: str) -> bool:

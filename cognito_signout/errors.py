@@ -1,13 +1,15 @@
 """What can go wrong, as classes, and the table that maps the service's error codes onto them.
 
 Given: a message and where it came from. Nothing here does I/O or knows who raises what. An error never
-shows the username: ``str()`` and ``repr()`` mask it even where the service echoed it in its message.
+shows the username: ``str()`` and ``repr()`` mask it even where the service echoed it in its message; and likewise what
+looks like a key.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
+
+from ._masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,8 +42,8 @@ class SignOutError(Exception):
 
     Attributes:
         code: A stable, upper-case name for the kind of error, such as ``USER_NOT_FOUND``.
-        message: What went wrong, verbatim. It may hold the username where the service echoed it;
-            ``str(error)`` and ``repr(error)`` show ``***`` in its place.
+        message: What went wrong, verbatim. It may hold the username, or a session token, where the service
+            echoed it; ``str(error)`` and ``repr(error)`` show ``***`` in its place.
         user_pool_id: The user pool that the call was about, if it got that far.
         username: The user that the call was about, if it got that far.
         attempts: How many requests were sent.
@@ -129,13 +131,7 @@ class SignOutError(Exception):
         return code if code in BY_CODE or code in BY_AWS_CODE else self._mask(code)
 
     def _mask(self, text: str) -> str:
-        # Cognito's usernames may be case-insensitive, and then it echoes them in lower case; which, for a few
-        # letters, is more than IGNORECASE knows of: "İ" becomes two characters, and so does "ß" in upper case.
-        name = self.username
-        if not name:
-            return text
-        spellings = sorted({name, name.lower(), name.upper(), name.casefold()}, key=len, reverse=True)
-        return re.sub("|".join(map(re.escape, spellings)), "***", text, flags=re.IGNORECASE)
+        return masked(text, self.username)
 
 
 def _restore(cls: type[SignOutError], state: dict[str, Any]) -> SignOutError:

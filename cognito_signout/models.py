@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from attrs import field, frozen
 
+from ._masking import masked
 from .errors import SignOutError, ValidationError
 
 if TYPE_CHECKING:
@@ -71,15 +72,20 @@ class SignOutResult:
         created_at: When the service did it: the envelope's ``data.created_at``, else the response's
             ``Date``, else this machine's clock. Aware, in UTC.
         user_pool_id: The pool of the user.
-        username: The user, as given to the call. Not shown in ``repr``.
+        username: The user, as given to the call. Not shown in ``repr``, not even as a part of the id.
         attempts: How many requests it took.
     """
 
     id: str
     created_at: datetime = field(validator=_check_is_aware)
     user_pool_id: str
-    username: str = field(repr=False)
+    username: str
     attempts: int = 1
+
+    def __repr__(self) -> str:
+        shown = {"id": masked(self.id, self.username), "created_at": self.created_at}
+        shown |= {"user_pool_id": self.user_pool_id, "attempts": self.attempts}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def revokes(self, *, issued_at: datetime | float) -> bool:
         """Whether a token issued at ``issued_at`` is one that this sign-out ended.

@@ -12,7 +12,7 @@ import json
 import os
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 from zlib import crc32
 
 try:
@@ -151,18 +151,17 @@ class Journal:
                 break
             body, _, check = line.rpartition(_CHECK)
             outcome = body + b"}"
-            if check != _checksum(outcome):
+            entry = _json_object(outcome) if check == _checksum(outcome) else {}
+            username = entry.get("username")
+            if not isinstance(username, str):
                 raise JournalError(f"{self.path} is damaged: line {number} is not as it was written")
-            entry = json.loads(outcome)
-            if entry["success"]:
-                self.signed_out.add(entry["username"])
+            if entry.get("success") is True:
+                self.signed_out.add(username)
             size += len(line)
         return size
 
     def _complaint(self, header: bytes) -> str:
-        found: dict[str, object] = {}
-        with suppress(ValueError, TypeError):
-            found = dict(json.loads(header))
+        found = _json_object(header)
         if found.get("format") != FORMAT:
             return "is no journal of this command"
         if found.get("version") != VERSION:
@@ -196,6 +195,15 @@ class Journal:
 
 def _line(value: object) -> bytes:
     return json.dumps(value).encode("ascii") + b"\n"
+
+
+def _json_object(line: bytes) -> dict[str, object]:
+    """The JSON object; an empty one for what is none, such as brackets within brackets without an end."""
+    try:
+        value: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _checksum(outcome: bytes) -> bytes:

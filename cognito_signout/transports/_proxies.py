@@ -69,5 +69,8 @@ def _parse(url: str) -> Proxy:
     headers: dict[str, str] = {}
     if parts.username and parts.password:
         user = f"{unquote(parts.username)}:{unquote(parts.password)}"
-        headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+        try:
+            headers["Proxy-Authorization"] = f"Basic {b64encode(user.encode()).decode()}"
+        except UnicodeEncodeError:  # a variable of the environment that is not UTF-8; not chained: it has the password
+            raise ConfigurationError(f"the proxy's user or password is not valid Unicode; {complaint}") from None
     return Proxy(parts.scheme, parts.hostname, port, headers)

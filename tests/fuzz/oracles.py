@@ -1,0 +1,381 @@
+"""What must hold for any input, a function for each part. They fail by ``AssertionError``, and need neither pytest nor
+what makes the inputs.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import json
+import tempfile
+from collections import deque
+from contextlib import closing, suppress
+from functools import lru_cache
+from pathlib import Path
+from traceback import format_exception
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from cognito_signout import SignOutResult, ValidationError, _flow, _protocol, _steps, errors
+from cognito_signout._command.interruption import Interruption
+from cognito_signout._command.journal import FORMAT, VERSION, Journal, JournalError
+from cognito_signout._command.usernames import UsernameFile
+from cognito_signout._credentials import Credentials
+from cognito_signout._endpoints import Endpoint
+from cognito_signout._settings import Settings
+from cognito_signout.errors import SignOutError
+from cognito_signout.transports import MAX_BODY, HttpResponse
+from cognito_signout.transports._response import MAX_OVERHEAD, BadResponse, reading_of_response
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cognito_signout import SignOutOutcome
+
+POOL = "us-east-1_Test00001"
+#: A name that is in no text of ours.
+USERNAME = "Alice+1@example.com"
+
+# The reader of responses
+
+#: Longer responses are not read byte by byte, which takes too long.
+MAX_BYTEWISE = 2000
+
+
+def check_reader(data: bytes, cuts: Sequence[int], method: str) -> None:
+    """Any bytes, cut anywhere, are one response or none; and no more is read than it takes to know.
+
+    Args:
+        data: What comes in before the connection ends.
+        cuts: Where it is cut into pieces.
+        method: The method of the request.
+    """
+    whole, at_once = _reading([data], method)
+    places = [0, *sorted({cut for cut in cuts if 0 < cut < len(data)}), len(data)]
+    pieces = [data[start:end] for start, end in itertools.pairwise(places)]
+    if len(data) <= MAX_BYTEWISE:
+        single, needed = _reading([data[place : place + 1] for place in range(len(data))], method)
+        _check_same(whole, single, is_all_taken=needed == len(data))
+        if needed < len(data) or isinstance(single, BadResponse):
+            again, _ = _reading([data[:needed]], method)  # what came after it did not matter
+            _check_same(again, single, is_all_taken=True)
+    cut, taken = _reading(pieces, method)
+    _check_same(whole, cut, is_all_taken=taken == at_once)
+    assert taken <= MAX_OVERHEAD + 2 * MAX_BODY + max(map(len, pieces))  # each byte in a chunk has two behind it
+    if isinstance(whole, BadResponse):
+        assert str(whole)
+        return
+    response, is_reusable = whole
+    assert data.startswith(b"HTTP/1.")
+    assert 200 <= response.status <= 999
+    assert len(response.body) <= MAX_BODY + 1
+    assert response.body in data or b"chunked" in data.lower()
+    assert not (is_reusable and len(response.body) > MAX_BODY)
+    for name, value in response.headers.items():
+        assert name
+        assert name.isascii()
+        assert not any(character in "\r\n\0" for character in name + value)
+
+
+def _check_same(
+    one: tuple[HttpResponse, bool] | BadResponse, other: tuple[HttpResponse, bool] | BadResponse, *, is_all_taken: bool
+) -> None:
+    if isinstance(one, BadResponse) or isinstance(other, BadResponse):
+        assert str(one) == str(other)
+        return
+    assert one[0] == other[0]
+    # What was not taken in, the reader can't know of; the connection's next user looks for it.
+    assert one[1] == other[1] or not is_all_taken
+
+
+def _reading(pieces: Iterable[bytes], method: str) -> tuple[tuple[HttpResponse, bool] | BadResponse, int]:
+    """What comes of reading the pieces, and how many bytes were taken."""
+    reading = reading_of_response(method)
+    taken = 0
+    try:
+        next(reading)
+        for piece in pieces:
+            if piece:
+                taken += len(piece)
+                reading.send(piece)
+        reading.send(b"")
+    except StopIteration as done:
+        return done.value, taken
+    except BadResponse as error:
+        return error, taken
+    raise AssertionError("it wants more after the end")
+
+
+# The meaning of responses
+
+
+def check_protocol(status: int, headers: dict[str, str], body: bytes, now: float) -> None:
+    """Any response is a result or an error, complete, that shows no username."""
+    outcome = _protocol.read_response(
+        HttpResponse(status, headers, body),
+        user_pool_id=POOL,
+        username=USERNAME,
+        attempts=2,
+        invocation_id="invocation",
+        now=now,
+    )
+    assert (outcome.user_pool_id, outcome.username, outcome.attempts) == (POOL, USERNAME, 2)
+    shown = f"{outcome!r} {outcome}".casefold()
+    assert USERNAME.casefold() not in shown
+    if isinstance(outcome, SignOutResult):
+        assert 200 <= status < 300
+        document = json.loads(body) if body else {}
+        assert document == {} or document["success"] is True
+        assert outcome.id
+        assert outcome.created_at.utcoffset() is not None
+        assert outcome.to_envelope()["success"] is True
+    else:
+        assert isinstance(outcome, SignOutError)
+        assert outcome.message
+        assert outcome.code
+        assert outcome.http_status == status
+        assert outcome.to_envelope()["success"] is False
+    json.dumps(outcome.to_envelope())
+
+
+# The flow of a call
+
+KEYS, OTHER_KEYS = Credentials("AKIDEXAMPLE", "s" * 40), Credentials("AKIDOTHER", "t" * 40, "token")
+NOW = 1764000000.0
+ENDPOINT = Endpoint("https://service.example/", "service.example", "/", "us-east-1")
+
+
+def _answer(status: int, code: str = "", **headers: str) -> HttpResponse:
+    body = json.dumps({"__type": code, "message": f"{USERNAME} is not welcome"}).encode() if code else b"{}"
+    return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+#: What may come of each kind of step; classes of exceptions are raised anew, as a network does, and instances again
+#: and again, as a mock does.
+SETTINGS: tuple[Any, ...] = ("settings", "settings", "settings", errors.ConfigurationError, errors.SignOutTimeoutError)
+CREDENTIALS: tuple[Any, ...] = (KEYS, KEYS, KEYS, OTHER_KEYS, errors.CredentialsError, errors.SignOutTimeoutError)
+RESPONSES: tuple[Any, ...] = (
+    _answer(200),
+    _answer(200, "UserNotFoundException"),
+    _answer(302, location="http://elsewhere.example/"),
+    _answer(400, "UserNotFoundException"),
+    _answer(400, "TooManyRequestsException"),
+    _answer(400, "TooManyRequestsException", x_amz_retry_after="900"),
+    _answer(400, "ExpiredTokenException"),
+    _answer(400, "InvalidSignatureException", date="Sat, 22 Nov 2025 12:00:00 GMT"),
+    _answer(400, "InvalidSignatureException", date="Fri, 31 Dec 9999 23:59:59 GMT"),
+    _answer(429, "Whatever", retry_after="3"),
+    _answer(500, "InternalErrorException"),
+    _answer(503),
+    HttpResponse(200, {}, b"<html>"),
+    HttpResponse(200, {}, b'{"success": true, "data": {"id": "Alice+1@example.com"}}'),
+    ConnectionResetError,
+    OSError,
+    TimeoutError,
+    errors.SignOutConnectionError,
+    errors.SignOutTimeoutError,
+    errors.ConfigurationError,
+    errors.SignOutConnectionError("again", username="bob", attempts=7),
+    errors.UserNotFoundError("again"),
+)
+
+
+class _World:
+    """What a call meets: answers to its steps, one after the other; the last of each kind is repeated."""
+
+    def __init__(self, settings: Any, credentials: Any, responses: Any, max_attempts: int, chance: float) -> None:
+        self.sends: list[_steps.Send] = []
+        self.last: Any = None
+        self._settings = Settings(endpoint=ENDPOINT, max_attempts=max_attempts, user_agent="agent/1")
+        self._answers = {
+            _steps.Configure: deque(settings),
+            _steps.Authenticate: deque(credentials),
+            _steps.Send: deque(responses),
+        }
+        self._chance = chance
+        self._time = 0.0
+
+    def now(self) -> float:
+        return NOW + self._time
+
+    def monotonic(self) -> float:
+        return self._time
+
+    def random(self) -> float:
+        return self._chance
+
+    def trace_header(self) -> str | None:
+        return None
+
+    def perform(self, step: _steps.Step) -> Any:
+        """What comes of a step; an exception is to be raised."""
+        if isinstance(step, _steps.Pause):
+            assert step.seconds >= 0
+            self._time += step.seconds
+            return None
+        if isinstance(step, _steps.Send):
+            self.sends.append(step)
+            assert len(self.sends) < 50
+        answers = self._answers[type(step)]
+        seconds, answer = answers.popleft() if len(answers) > 1 else answers[0]
+        self._time += seconds
+        if isinstance(answer, type):
+            answer = answer(f"{USERNAME} can't be reached")
+        self.last = answer
+        return self._settings if answer == "settings" else answer
+
+
+def check_flow(
+    settings: Sequence[tuple[float, Any]],
+    credentials: Sequence[tuple[float, Any]],
+    responses: Sequence[tuple[float, Any]],
+    timeout: float | None,
+    max_attempts: int,
+    chance: float,
+    shared_is_poor: bool,
+) -> None:
+    """Whatever comes of its steps, a call ends in a complete outcome, within its attempts and its time.
+
+    Args:
+        settings: How long it takes to find the settings, and what comes of it.
+        credentials: The same for credentials, each time that they are asked for.
+        responses: The same for requests.
+        timeout: The call's.
+        max_attempts: How many were chosen.
+        chance: What chance says.
+        shared_is_poor: Whether there are few tokens left for retries.
+    """
+    world = _World(settings, credentials, responses, max_attempts, chance)
+    shared = _steps.Shared()
+    if shared_is_poor:
+        shared.quota._available = 20
+    flow = _flow.sign_out(world, shared, user_pool_id=POOL, username=USERNAME, timeout=timeout)
+    outcome: SignOutOutcome
+    try:
+        step = next(flow)
+        while True:
+            answer = world.perform(step)
+            step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
+    except StopIteration as done:
+        outcome = done.value
+        assert isinstance(outcome, SignOutResult)
+        assert isinstance(world.last, HttpResponse)
+        assert world.last.status == 200
+    except SignOutError as error:
+        outcome = error
+        _check_error(error)
+    assert (outcome.user_pool_id, outcome.username, outcome.attempts) == (POOL, USERNAME, len(world.sends))
+    assert USERNAME.casefold() not in f"{outcome!r} {outcome}".casefold()
+    assert outcome.attempts <= max_attempts + 2  # the clock is corrected once, and the credentials are replaced once
+    for send in world.sends:
+        assert json.loads(send.request.body) == {"UserPoolId": POOL, "Username": USERNAME}
+        assert send.request.headers["Authorization"].startswith("AWS4-HMAC-SHA256 ")
+        assert USERNAME not in send.request.url + "".join(send.request.headers.values())
+        if timeout is None:
+            assert send.timeout is None
+        else:
+            assert send.timeout is not None
+            assert 0 < send.timeout <= timeout
+
+
+def _check_error(error: SignOutError) -> None:
+    assert error.message
+    shown = "".join(format_exception(error))  # its causes, too
+    assert USERNAME.casefold() not in shown.casefold()
+
+
+# The journal
+
+HEADER = json.dumps({"format": FORMAT, "version": VERSION, "user_pool_id": POOL}).encode() + b"\n"
+_CHECK = b', "check": '
+
+
+def journal_line(outcome: str | bytes, *, success: bool = True) -> bytes:
+    """A line of a journal: about a user, or around any bytes, with the checksum that belongs to it."""
+    if isinstance(outcome, str):
+        outcome = json.dumps({"username": outcome, "success": success}).encode()
+    return outcome[:-1] + _CHECK + b'"%08x"}\n' % crc32(outcome)
+
+
+def check_journal(content: bytes) -> None:
+    """Whatever is in the file: nobody is taken for signed out whom no whole line calls so, and what can't be read is
+    left as it is.
+
+    Args:
+        content: What is in it.
+    """
+    path = _folder() / "run.jsonl"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    whole = content[: content.rfind(b"\n") + 1]
+    recorded = _recorded(whole)
+    seen: set[str] | None = None
+    with suppress(JournalError), Journal(str(path), POOL, read_only=True) as journal:
+        seen = journal.signed_out
+    assert path.read_bytes() == content
+    try:
+        with Journal(str(path), POOL) as journal:
+            assert journal.signed_out == seen
+            assert journal.signed_out <= recorded
+            assert path.read_bytes() == (whole or HEADER)
+            journal.append(json.dumps({"username": "carol", "success": True}))
+    except JournalError:
+        assert seen is None
+        assert path.read_bytes() == content
+        assert not HEADER.startswith(content)
+        return
+    with Journal(str(path), POOL) as journal:
+        assert journal.signed_out == (seen or set()) | {"carol"}
+
+
+def _recorded(whole: bytes) -> set[str]:
+    """Who is signed out according to lines that are as they were written."""
+    recorded = set()
+    for line in whole.split(b"\n"):
+        body, mark, check = line.rpartition(_CHECK)
+        if mark and check == b'"%08x"}' % crc32(body + b"}"):
+            try:
+                entry = json.loads(body + b"}")
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict) and entry.get("success") is True and isinstance(entry.get("username"), str):
+                recorded.add(entry["username"])
+    return recorded
+
+
+# The usernames
+
+
+def check_usernames(content: bytes) -> None:
+    """Whatever is in the file: each of its lines is a name that may be sent, and nothing else; or a reason.
+
+    Args:
+        content: What is in it.
+    """
+    path = _folder() / "users.txt"
+    path.write_bytes(content)
+    with closing(UsernameFile(str(path))) as file:
+        count = file.count(Interruption())
+        names = list(file.read(Interruption()))
+    assert count == len(names)
+    is_utf_16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    lines = iter(content.decode("utf-16" if is_utf_16 else "utf-8-sig", "replace").split("\n"))
+    for name in names:
+        if isinstance(name, ValidationError):
+            assert "line " in name.message
+            (name.username or "").encode("utf-8")
+            assert not name.username or name.username not in str(name)
+        else:
+            _protocol.check_username(name)
+            assert any(name == line.strip() for line in lines)  # in this order, and none that is not there
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
+    """A folder of this process's own."""
+    folder = tempfile.TemporaryDirectory()
+    _folders.append(folder)
+    return Path(folder.name)
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []

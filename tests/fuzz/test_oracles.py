@@ -1,0 +1,241 @@
+"""Whatever others write, it ends as it should: the oracles, on hypothesis's examples."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import tests.fuzz
+
+from . import flow, journal, oracles, protocol, reader
+
+#: How a piece of data may be spoilt: at a place, by a kind of damage, with some bytes.
+DAMAGE = st.lists(
+    st.tuples(
+        st.floats(0, 1), st.sampled_from(["cut off", "cut out", "insert", "flip"]), st.binary(min_size=1, max_size=6)
+    ),
+    max_size=3,
+)
+CUTS = st.lists(st.integers(0, 400), max_size=6)
+
+
+def damaged(data: bytes, damage: list[tuple[float, str, bytes]]) -> bytes:
+    """The data, spoilt."""
+    spoilt = bytearray(data)
+    for place, kind, more in damage:
+        start = int(place * len(spoilt))
+        if kind == "cut off":
+            del spoilt[start:]
+        elif kind == "cut out":
+            del spoilt[start : start + len(more)]
+        elif kind == "insert":
+            spoilt[start:start] = more
+        elif start < len(spoilt):
+            spoilt[start] ^= more[0]
+    return bytes(spoilt)
+
+
+def assembled(fragments: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
+    """Fragments in any order, with a few other bytes among them; or any bytes."""
+    return st.binary(max_size=200) | st.lists(st.sampled_from(fragments) | st.binary(max_size=4), max_size=24).map(
+        b"".join
+    )
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> bytes:
+    """A whole response, framed in one way or the other."""
+    body = draw(st.binary(max_size=60))
+    lines = draw(st.lists(st.sampled_from([b"X-A: b", b"Connection: close", b"Connection: keep-alive"]), max_size=3))
+    framing = draw(st.sampled_from(["length", "chunks", "end"]))
+    if framing == "length":
+        lines.append(b"Content-Length: %d" % len(body))
+    elif framing == "chunks":
+        lines.append(b"Transfer-Encoding: chunked")
+        size = draw(st.integers(1, 60))
+        chunks = [body[start : start + size] for start in range(0, len(body), size)]
+        body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    first = draw(st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n"]))
+    status_line = draw(st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 400 No", b"HTTP/1.1 204"]))
+    return first + b"\r\n".join([status_line, *draw(st.permutations(lines)), b"", body])
+
+
+@given(data=assembled(reader.FRAGMENTS), cuts=CUTS, method=st.sampled_from(reader.METHODS))
+@example(data=b"HTTP/1.1 200\r\n" + b"x" * 65536, cuts=[65500], method="POST")
+@example(data=b"HTTP/1.1 200\r\n\r\n" + b"y" * (2**20 + 9), cuts=[20], method="POST")
+@example(data=b"HTTP/1.1 200\r\nContent-Length: 1048577\r\n\r\n" + b"y" * (2**20 + 9), cuts=[20], method="POST")
+def test_any_bytes_are_one_response_or_none_however_they_come_in(data: bytes, cuts: list[int], method: str) -> None:
+    """What a call comes to would depend on how the network cut it; or it would end in an exception of nobody's."""
+    oracles.check_reader(data, cuts, method)
+
+
+@given(data=responses(), damage=DAMAGE, cuts=CUTS)
+def test_a_response_that_was_tampered_with_is_one_response_or_none(
+    data: bytes, damage: list[tuple[float, str, bytes]], cuts: list[int]
+) -> None:
+    """The same, close to where responses are whole, which bytes of chance seldom come to."""
+    oracles.check_reader(damaged(data, damage), cuts, "POST")
+
+
+@given(
+    status=st.sampled_from(protocol.STATUSES) | st.integers(),
+    headers=st.dictionaries(st.sampled_from(protocol.NAMES), st.text(max_size=20), max_size=3),
+    body=assembled(protocol.FRAGMENTS),
+    now=st.floats(0, 1e12),
+)
+@example(status=200, headers={}, body=b'{"success": true, "data": {"id": "ALICE+1@example.com"}}', now=0.0)
+@example(status=400, headers={"x-amzn-requestid": oracles.USERNAME}, body=b"{}", now=0.0)
+@example(status=400, headers={}, body=b'{"message": "/users/alice%2B1%40example.com"}', now=0.0)
+@example(status=200, headers={}, body=b"[" * 100_000, now=0.0)
+def test_any_response_is_an_outcome_that_shows_nobody(
+    status: int, headers: dict[str, str], body: bytes, now: float
+) -> None:
+    """A call would end in an exception of nobody's, in a sign-out that was none, or with a name in a log."""
+    oracles.check_protocol(status, headers, body, now)
+
+
+DURATIONS = st.integers(0, 40).map(lambda tenths: tenths / 10)
+
+
+@given(
+    settings=st.lists(st.tuples(DURATIONS, st.sampled_from(oracles.SETTINGS)), min_size=1, max_size=1),
+    credentials=st.lists(st.tuples(DURATIONS, st.sampled_from(oracles.CREDENTIALS)), min_size=1, max_size=4),
+    responses=st.lists(st.tuples(DURATIONS, st.sampled_from(oracles.RESPONSES)), min_size=1, max_size=8),
+    timeout=st.sampled_from([None, 1, 5, 30]),
+    max_attempts=st.integers(1, 6),
+    chance=st.floats(0, 0.99),
+    shared_is_poor=st.booleans(),
+)
+def test_a_call_ends_in_a_complete_outcome_whatever_comes_of_its_steps(
+    settings: list[tuple[float, object]],
+    credentials: list[tuple[float, object]],
+    responses: list[tuple[float, object]],
+    timeout: float | None,
+    max_attempts: int,
+    chance: float,
+    shared_is_poor: bool,
+) -> None:
+    """A call could go on beyond its attempts or its time, or its error not say whom it was about."""
+    oracles.check_flow(settings, credentials, responses, timeout, max_attempts, chance, shared_is_poor)
+
+
+LINES = st.lists(
+    st.builds(oracles.journal_line, st.sampled_from(journal.NAMES) | st.text(max_size=5), success=st.booleans())
+    | assembled(journal.FRAGMENTS).map(oracles.journal_line),
+    max_size=5,
+)
+
+
+@given(lines=LINES, damage=DAMAGE)
+@example(lines=[oracles.journal_line(b"1")], damage=[])
+@example(lines=[oracles.journal_line(b'{"success": true}')], damage=[])
+@example(lines=[oracles.journal_line(b'{"success": true, "username": []}')], damage=[])
+@example(lines=[oracles.journal_line(b'{"success": "no", "username": "alice"}')], damage=[])
+@example(lines=[oracles.journal_line(b"[" * 100_000)], damage=[])
+def test_a_journal_that_was_tampered_with_skips_nobody(
+    lines: list[bytes], damage: list[tuple[float, str, bytes]]
+) -> None:
+    """Somebody would stay signed in, and nobody know; or the command end in a traceback."""
+    oracles.check_journal(damaged(oracles.HEADER + b"".join(lines), damage))
+
+
+@given(content=assembled(journal.FRAGMENTS))
+@example(content=b"[" * 4096)
+@example(content=oracles.HEADER)
+def test_a_file_that_is_no_journal_skips_nobody(content: bytes) -> None:
+    """The same, for a file that was named by mistake."""
+    oracles.check_journal(content)
+
+
+@given(
+    content=st.binary(max_size=200)
+    | st.builds(
+        str.encode,
+        st.text(st.sampled_from("ab\u00e9\u00df\U0001f600 \t\r\n\n\ufeff\x00"), max_size=40),
+        st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]),
+    ),
+    damage=DAMAGE,
+)
+@example(content=b"\xff\xfe", damage=[])
+@example(content=b"\xfe\xff\x00a\xd8\x00\x00\n\x00b", damage=[])
+@example(content=b"a" * 4097 + b"\nb", damage=[])
+def test_a_file_of_usernames_that_was_tampered_with_names_nobody_else(
+    content: bytes, damage: list[tuple[float, str, bytes]]
+) -> None:
+    """A name that stands in no line would be signed out."""
+    oracles.check_usernames(damaged(content, damage))
+
+
+class Drawer:
+    """As much of atheris's ``FuzzedDataProvider`` as the targets ask, over the bytes of an example."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def remaining_bytes(self) -> int:
+        """How many there are."""
+        return len(self._data)
+
+    def ConsumeBytes(self, count: int) -> bytes:  # noqa: N802 -- the names are atheris's
+        """So many, or what there is."""
+        taken, self._data = self._data[:count], self._data[count:]
+        return taken
+
+    def ConsumeInt(self, size: int) -> int:  # noqa: N802
+        """A number of so many bytes."""
+        return int.from_bytes(self.ConsumeBytes(size), "big", signed=True)
+
+    def ConsumeIntInRange(self, low: int, high: int) -> int:  # noqa: N802
+        """A number."""
+        return low + int.from_bytes(self.ConsumeBytes(2), "big") % (high - low + 1)
+
+    def ConsumeBool(self) -> bool:  # noqa: N802
+        """Yes or no."""
+        return self.ConsumeIntInRange(0, 1) == 1
+
+    def ConsumeUnicode(self, count: int) -> str:  # noqa: N802
+        """A text, surrogates and all."""
+        return self.ConsumeBytes(4 * count).decode("utf-32-le", "replace")
+
+    def ConsumeFloatInRange(self, low: float, high: float) -> float:  # noqa: N802
+        """A number with a fraction."""
+        return low + (high - low) * self.ConsumeIntInRange(0, 999) / 1000
+
+
+TARGETS = {
+    "check_reader": reader.read,
+    "check_protocol": protocol.read,
+    "check_flow": flow.read,
+    "check_journal": journal.read,
+}
+
+
+@pytest.mark.parametrize("oracle", TARGETS)
+@given(data=st.binary(max_size=200))
+def test_a_target_for_longer_runs_makes_inputs_that_its_oracle_takes(oracle: str, data: bytes) -> None:
+    """Who runs it by hand, after a year, would find that it has rotted."""
+    getattr(oracles, oracle)(*TARGETS[oracle](Drawer(data)))
+
+
+def test_the_targets_are_documented_and_need_atheris_only_to_run() -> None:
+    """The test suite would ask for a compiler's library; or nobody would know how a target is run."""
+    names = {module.name for module in pkgutil.iter_modules(tests.fuzz.__path__)}
+    targets = names - {"engine", "oracles", "test_oracles"}
+    assert len(targets) == len(TARGETS)
+    assert all(f"python -m tests.fuzz.{name} -runs=" in str(tests.fuzz.__doc__) for name in targets)
+    code = f"import sys, importlib\nfor name in {sorted(targets)!r}: importlib.import_module('tests.fuzz.' + name)\n"
+    code += "assert 'atheris' not in sys.modules and 'pytest' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_oracle_of_the_journal_knows_the_lines_that_are_written() -> None:
+    """It would find every journal without a fault, since it found nobody in any."""
+    line = oracles.journal_line("alice")
+    assert json.loads(line)["username"] == "alice"
+    assert oracles._recorded(oracles.HEADER + line) == {"alice"}
