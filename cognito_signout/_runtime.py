@@ -131,10 +131,14 @@ class Substitute:
     asynchronous: Callable[[AsyncSignOutClient, Options], AsyncRuntime]
 
 
-#: The one that is in force, while a fake is active.
-substitute: Substitute | None = None
+#: Those that are in force, while fakes are active. There is no lock, which another thread might hold at a fork: to
+#: append, to remove and to look at the last one are atomic.
 _substitutes: list[Substitute] = []
-_lock_of_substitutes = threading.Lock()
+
+
+def substitute() -> Substitute | None:
+    """The one that is in force, if any: the innermost."""
+    return next(reversed(_substitutes), None)
 
 
 @contextmanager
@@ -144,15 +148,8 @@ def substituted(
 ) -> Generator[None]:
     """Gives every client in the process another runtime. The innermost wins; the order of leaving does not matter."""
     entry = Substitute(blocking, asynchronous)
-    _change(_substitutes.append, entry)
+    _substitutes.append(entry)
     try:
         yield
     finally:
-        _change(_substitutes.remove, entry)
-
-
-def _change(change: Callable[[Substitute], None], entry: Substitute) -> None:
-    global substitute
-    with _lock_of_substitutes:
-        change(entry)
-        substitute = _substitutes[-1] if _substitutes else None
+        _substitutes.remove(entry)

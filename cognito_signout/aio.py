@@ -203,7 +203,7 @@ class AsyncSignOutClient:
         self._pid = os.getpid()
 
     def _runtime(self) -> AsyncRuntime:
-        substitute = runtimes.substitute  # once: another thread may take it away
+        substitute = runtimes.substitute()
         if substitute is not None:
             return substitute.asynchronous(self, self._options)
         return self._own_runtime()

@@ -212,7 +212,7 @@ class SignOutClient:
         self._pid = os.getpid()  # last: another thread may look in between
 
     def _runtime(self) -> runtimes.Runtime:
-        substitute = runtimes.substitute  # once: another thread may take it away
+        substitute = runtimes.substitute()
         if substitute is not None:
             return substitute.blocking(self, self._options)
         return self._own_runtime()

@@ -67,14 +67,14 @@ class FakeAsyncClient(AsyncSignOutClient):
     """An async client of one fake, whichever is active."""
 
     def __init__(self, runtime: FakeRuntime) -> None:
-        self._fake_runtime = FakeAsyncRuntime(runtime)
+        self._fake_runtime = runtime
         super().__init__()
 
     def _start(self) -> None:
         """It needs no runtime of its own."""
 
     def _runtime(self) -> FakeAsyncRuntime:
-        return self._fake_runtime
+        return FakeAsyncRuntime(self._fake_runtime.of_this_process())
 
     async def aclose(self) -> None:
         """There is nothing to close."""

@@ -20,6 +20,7 @@ from .._credentials import Credentials
 from .._options import Options
 from ..models import DEFAULT_TOKEN_VALIDITY
 from ..transports import HttpResponse
+from ._forks import hold_at_forks
 from ._runtime import Activation, FakeClient, FakeRuntime
 from ._service import Service, ServiceRefusal, answer, arguments_of, operation_of
 from ._users import Clock, Directory, Tokens, UserPool, utc
@@ -148,6 +149,7 @@ class FakeCognito:
         self._faults: deque[str] = deque()
         self._requests: list[RecordedRequest] = []
         self._runtimes: WeakKeyDictionary[object, FakeRuntime] = WeakKeyDictionary()
+        hold_at_forks(self._lock, self._clock.lock)
 
     # -- what there is
 
@@ -362,7 +364,7 @@ class FakeCognito:
             runtime = self._runtimes.get(client)
             if runtime is None:
                 runtime = self._runtimes[client] = self._new_runtime(options, None)
-            return runtime
+            return runtime.of_this_process()
 
     def _new_runtime(self, options: Options, credentials: object | None) -> FakeRuntime:
         keys = credentials if credentials is not None else Credentials(self.access_key, self.secret_key)

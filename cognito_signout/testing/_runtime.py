@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -53,14 +54,25 @@ class FakeRuntime(Runtime):
         clock: Clock,
         exchange: Callable[..., HttpResponse | str],
     ) -> None:
-        self.shared = Shared()
+        self._keys = keys
         self._clock = clock
         self._region_name = options.region_name or getattr(options.config, "region_name", None)
         self._read_timeout = getattr(options.config, "read_timeout", DEFAULT_TIMEOUT)
         self._max_attempts = attempts_of(getattr(options.config, "retries", None)) or DEFAULT_MAX_ATTEMPTS
-        self._provider = CredentialsProvider(lambda _: keys, tried=str)
         self._exchange = exchange
         self._settings: dict[str, Settings] = {}
+        self._start()
+
+    def of_this_process(self) -> FakeRuntime:
+        """Itself, with locks of its own in a forked child: in the parent they may have been held."""
+        if self._pid != os.getpid():
+            self._start()
+        return self
+
+    def _start(self) -> None:
+        self.shared = Shared()
+        self._provider = CredentialsProvider(lambda _: self._keys, tried=str)
+        self._pid = os.getpid()
 
     def now(self) -> float:
         """The fake's time."""
@@ -124,7 +136,7 @@ class FakeClient(SignOutClient):
         super().__init__()
 
     def _runtime(self) -> FakeRuntime:
-        return self._fake_runtime
+        return self._fake_runtime.of_this_process()
 
 
 class Activation(Generic[T]):

@@ -29,7 +29,7 @@ class Clock:
     def __init__(self, start: datetime | None = None) -> None:
         self._start = start.timestamp() if start is not None else None
         self._moved = 0.0
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def now(self) -> float:
         """In seconds since the epoch."""
@@ -37,12 +37,12 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Moves the time on."""
-        with self._lock:
+        with self.lock:
             self._moved += seconds
 
     def advance_to(self, moment: float) -> None:
         """Moves the time on to a moment, unless it is later already: those who wait at once wait together."""
-        with self._lock:
+        with self.lock:
             self._moved += max(0.0, moment - self.now())
 
 
