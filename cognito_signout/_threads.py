@@ -6,12 +6,14 @@ The threads are daemons, so that an iterator that nobody finished can't keep a p
 from __future__ import annotations
 
 import contextvars
+import os
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from ._many import Progress
 from ._runtime import Stopped
+from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -36,7 +38,11 @@ def in_threads(
         usernames: Pulled in the thread that consumes.
         max_concurrency: How many users may be in hand, and threads at work.
         stop: Set when the work is to be abandoned.
+
+    Raises:
+        ConfigurationError: A forked child wants more of it; the threads are the parent's.
     """
+    pid = os.getpid()
     progress = Progress(max_concurrency)
     todo: SimpleQueue[Any] = SimpleQueue()
     done: SimpleQueue[SignOutOutcome | BaseException] = SimpleQueue()
@@ -66,6 +72,8 @@ def in_threads(
             outcome = progress.settled(done.get())
             if outcome is not None:
                 yield outcome
+                if os.getpid() != pid:
+                    raise ConfigurationError("the iterator was begun before a fork; in the child, begin another one")
         progress.finish()
     finally:
         stop.set()

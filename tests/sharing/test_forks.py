@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import TYPE_CHECKING
+
 from .play import RememberingServer, needs_fork, play
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = needs_fork
 
@@ -30,7 +37,7 @@ def call_many():
 
 call_many()
 with Callers(lambda: call(used)), Callers(call_many, 2):
-    for _ in range(12):
+    for _ in range(8):
         wait_for([fork(work) for _ in range(4)])
 used.close(); unused.close()
 print('done')
@@ -68,10 +75,151 @@ def reactivate():
     with fake.activate(): sign_out(client, usernames[0])
 
 with fake.activate(), Callers(lambda: sign_out(client, usernames[1])), Callers(reactivate, 2):
-    for _ in range(12):
+    for _ in range(8):
         wait_for([fork(work) for _ in range(4)])
 print('done')
 """
         )
         == "done"
     )
+
+
+def test_an_iterator_that_was_begun_before_the_fork_is_the_parents() -> None:
+    """A child would wait for ever for what the parent's threads do, or keep the parent from finishing."""
+    with RememberingServer() as server:
+        played = play(
+            """
+client = SignOutClient(endpoint_url=url)
+usernames = [name() for _ in range(60)]
+outcomes = client.sign_out_many(user_pool_id=POOL, usernames=iter(usernames), max_concurrency=4)
+done = [next(outcomes).username for _ in range(20)]
+
+def leave():
+    outcomes.close()
+    call(client)
+
+def drop():
+    del globals()['outcomes']
+    call(client)
+
+def go_on():
+    try: next(outcomes)
+    except SignOutError as error: assert error.code == 'CONFIGURATION_ERROR' and 'fork' in str(error), error
+    else: raise AssertionError
+    assert len(list(client.sign_out_many(user_pool_id=POOL, usernames=[name() for _ in range(5)]))) == 5
+
+for _ in range(8):
+    wait_for([fork(leave), fork(drop), fork(go_on)])
+    done.append(next(outcomes).username)
+done += [outcome.username for outcome in outcomes]
+assert sorted(done) == sorted(usernames)
+client.close()
+print('done')
+""",
+            url=server.url,
+        )
+    assert played == "done"
+    server.memory.assert_each_process_has_its_own()
+    assert set(server.memory.usernames.values()) == {1}
+
+
+PROCESS = """
+import json, os, sys
+with open(sys.argv[1], 'a') as log: print('run', file=log)
+if os.stat(sys.argv[1]).st_size == len('run\\n'):  # the first one hangs until it is let go
+    open(sys.argv[2]).read()
+print(json.dumps({'Version': 1, 'AccessKeyId': 'AKIDPROCESS', 'SecretAccessKey': 'secret'}))
+"""
+
+
+def test_a_fork_while_another_thread_resolves_credentials(tmp_path: Path) -> None:
+    """A child would wait for ever for the lock of a thread that only the parent has."""
+    log, gate, script = tmp_path / "log", tmp_path / "gate", tmp_path / "process.py"
+    os.mkfifo(gate)
+    script.write_text(PROCESS)
+    config = tmp_path / "config"
+    config.write_text(f"[profile slow]\ncredential_process = {sys.executable} {script} {log} {gate}\n")
+    with RememberingServer() as server:
+        played = play(
+            """
+warnings.filterwarnings('ignore', category=DeprecationWarning, module='botocore')
+client = SignOutClient(endpoint_url=url, profile_name='slow')
+caller = threading.Thread(target=call, args=(client,))
+caller.start()
+with open(gate, 'w'):  # which waits for the process to be there; it is done when this is closed
+    wait_for([fork(lambda: [call(client) for _ in range(3)]) for _ in range(3)])
+    assert caller.is_alive()
+caller.join()
+call(client)
+client.close()
+print('done')
+""",
+            environment={"AWS_CONFIG_FILE": str(config)},
+            url=server.url,
+            gate=str(gate),
+        )
+    assert played == "done"
+    assert log.read_text() == "run\n" * 4  # once for the parent, and once for each child
+    server.memory.assert_each_process_has_its_own()
+    assert sum(server.memory.usernames.values()) == 11
+
+
+def test_workers_of_multiprocessing_use_a_client_that_was_made_before() -> None:
+    """The pools that most programs fork with would hang, or complain when they end."""
+    with RememberingServer() as server:
+        played = play(
+            """
+import multiprocessing
+used, unused = SignOutClient(endpoint_url=url), SignOutClient(endpoint_url=url)
+call(used)
+
+def work(_):
+    for client in (used, unused): call(client)
+    return os.getpid()
+
+with Callers(lambda: call(used), 2):
+    forks = multiprocessing.get_context('fork')
+    with forks.Pool(4) as pool:
+        pids = pool.map(work, range(40))
+        pool.close()
+        pool.join()
+    processes = [forks.Process(target=work, args=(0,)) for _ in range(4)]
+    for process in processes: process.start()
+    for process in processes: process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+assert os.getpid() not in pids
+used.close()
+print('done')
+""",
+            url=server.url,
+        )
+    assert played == "done"
+    server.memory.assert_each_process_has_its_own()
+    assert set(server.memory.usernames.values()) == {1}
+    assert server.memory.open == 0
+
+
+def test_a_child_ends_as_any_process_does() -> None:
+    """What the parent left to a child would be complained of when the child's interpreter cleans up."""
+    with RememberingServer() as server:
+        played = play(
+            """
+used, unused = SignOutClient(endpoint_url=url), SignOutClient(endpoint_url=url)
+call(used)
+callers = Callers(lambda: call(used), 2)
+callers.__enter__()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    call(used)
+    call(unused)
+    raise SystemExit
+wait_for([child])
+callers.__exit__()
+used.close()
+print('done')
+""",
+            url=server.url,
+        )
+    assert played == "done"
+    server.memory.assert_each_process_has_its_own()
