@@ -107,7 +107,7 @@ class Call:
 
     def _can_afford_retry(self, error: SignOutError) -> bool:
         self._cost = self._shared.quota.acquire(error)
-        return self._cost > 0
+        return bool(self._cost)
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
         left = self._left()

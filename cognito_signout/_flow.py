@@ -81,7 +81,7 @@ def _about(error: SignOutError, **whom: Any) -> SignOutError:
     """
     if whom.items() <= vars(error).items():
         return error
-    if error.username is not None or error.attempts > 0:
+    if error.username is not None:
         error = copy(error)
     vars(error).update(whom)
     return error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import _retry
 from ._call import Call
 from ._steps import Pause
-from .errors import SignOutError, SignOutTimeoutError, TooManyRequestsError
+from .errors import SignOutError, TooManyRequestsError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class PacedCall(Call):
     """A call whose timeout begins with its first turn."""
 
+    _timeout: float | None
+
     def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str, pacer: Pacer) -> None:
         super().__init__(clock, shared, user_pool_id, username)
         self._pacer = pacer
-        self._timeout: float | None = None
 
     def _start(self, timeout: float | None) -> None:
         self._timeout = timeout  # which begins when it is this call's turn
@@ -58,8 +59,8 @@ class PacedCall(Call):
         now = self._clock.monotonic()
         patience = inf if self._deadline is None else self._deadline - now
         wait = self._pacer.reserve(now, self._clock.random(), patience=patience)
-        if wait == inf:
-            raise self._error or SignOutTimeoutError("the call's timeout ran out before a request could be sent")
+        if wait == inf and self._error is not None:  # as it is: the timeout begins with the first attempt
+            raise self._error
         return wait
 
     def _can_afford_retry(self, error: SignOutError) -> bool:

@@ -221,6 +221,30 @@ def test_an_error_does_not_show_the_username_that_the_service_echoed(username: s
     assert error.username == username
 
 
+def test_every_spelling_of_a_letter_is_masked_as_a_whole() -> None:
+    """A letter that has another length in lower or in upper case would give a name away, or leave half of itself."""
+    spellings = {chr(point): {echo(chr(point)) for echo in echoes} for point in range(0x20000)}
+    cased = {letter: echoed for letter, echoed in spellings.items() if len(echoed) > 1}
+    assert len(cased) > 2500
+    for letter, echoed in cased.items():
+        for spelling in echoed:
+            assert str(UserNotFoundError(spelling, username=letter)) == "*** [USER_NOT_FOUND]"
+
+
+def test_a_name_is_masked_in_any_mixture_of_cases() -> None:
+    """The name would be shown as the user signed up with it, where the call spelled it otherwise."""
+    error = UserNotFoundError("User alice@EXAMPLE.com does not exist", username="Alice@example.com")
+    assert str(error) == "User *** does not exist [USER_NOT_FOUND]"
+
+
+def test_known_codes_are_shown_whatever_a_user_is_called() -> None:
+    """An error about a user called "user" could not be told from any other."""
+    error = UserNotFoundError("User does not exist", aws_code="UserNotFoundException", username="user")
+    assert str(error) == "*** does not exist [USER_NOT_FOUND, UserNotFoundException]"
+    assert "code='USER_NOT_FOUND'" in repr(error)
+    assert "aws_code='UserNotFoundException'" in repr(error)
+
+
 def _last_line(error: SignOutError) -> str:
     return "".join(traceback.format_exception_only(error))
 

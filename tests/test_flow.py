@@ -125,6 +125,7 @@ class World:
             step = next(flow)
             while True:
                 self.steps.append(step)
+                assert len(self.steps) < 1000, "this call never ends"
                 answer = self._answer(step)
                 step = flow.throw(answer) if isinstance(answer, BaseException) else flow.send(answer)
         except StopIteration as done:
@@ -623,6 +624,14 @@ def test_a_corrected_clock_can_be_corrected_again_by_a_later_call() -> None:
     assert shared.clock_offset == 0
 
 
+def test_a_clock_that_was_corrected_already_is_not_the_reason() -> None:
+    """A secret key with a typo would cost two requests for each call on a machine whose clock is off."""
+    shared = _steps.Shared(clock_offset=3600.0)
+    world = World(refusal("SignatureDoesNotMatch", date=http_date(NOW + 3600)), shared=shared)
+    assert world.failed_call().attempts == 1
+    assert shared.clock_offset == 3600
+
+
 @pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"])
 def test_an_absurd_date_does_not_break_a_call(date: str) -> None:
     """Whoever answers with nonsense would make a call fail in an untyped way."""
@@ -728,6 +737,37 @@ def test_what_was_refused_is_raised_where_there_is_no_time_to_mend_it(
     assert error.attempts == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "pauses"),
+    [
+        (refusal("RequestExpired", date=http_date(NOW + 3600)), []),
+        (refusal("ExpiredToken"), []),
+        (BROKEN, [0.025]),
+    ],
+)
+def test_what_can_be_mended_in_the_last_moment_is_mended(answer: Any, pauses: list[float]) -> None:
+    """A call would fail that had half a second left."""
+    world = World((9.5, answer), OK, credentials=(KEYS, OTHER_KEYS))
+    assert world.call(timeout=10).attempts == 2
+    assert world.pauses == pytest.approx(pauses)
+
+
+def test_every_question_is_told_how_much_time_is_left() -> None:
+    """A source of credentials that hangs would hold up a call for longer than it may take."""
+    world = World((2.0, refusal("ExpiredToken")), OK, credentials=((1.0, KEYS), (3.0, OTHER_KEYS)))
+    world.call(timeout=10)
+    questions = [step for step in world.steps if not isinstance(step, _steps.Pause)]
+    assert [type(step) for step in questions] == [
+        _steps.Configure,
+        _steps.Authenticate,
+        _steps.Send,
+        _steps.Authenticate,
+        _steps.Authenticate,
+        _steps.Send,
+    ]
+    assert [step.timeout for step in questions] == pytest.approx([10.0, 10.0, 9.0, 7.0, 4.0, 4.0])
+
+
 # What others raise
 
 
@@ -784,6 +824,16 @@ def test_an_error_that_is_raised_for_several_users_becomes_one_of_each() -> None
         assert (error.user_pool_id, error.attempts) == (POOL, 2)
 
 
+@pytest.mark.parametrize("raised", [ConfigurationError("no region"), CredentialsError("none found")])
+def test_an_error_of_the_set_up_that_is_raised_for_several_users_becomes_one_of_each(raised: SignOutError) -> None:
+    """All whom a set-up fails would seem to be the last user, where it raises what it has raised before."""
+    errors = [World(raised).failed_call(username=username) for username in ("alice", "bob")]
+    worlds = [World(OK, credentials=(raised,)) for _ in errors]
+    errors += [world.failed_call(username=username) for world, username in zip(worlds, ("carol", "dave"), strict=True)]
+    assert [error.username for error in errors] == ["alice", "bob", "carol", "dave"]
+    assert all(type(error) is type(raised) and error.message == raised.message for error in errors)
+
+
 def test_an_error_that_is_raised_for_a_user_again_counts_afresh() -> None:
     """The outcome of a call that is over would change."""
     raised = SignOutConnectionError("cut off")
@@ -830,6 +880,28 @@ def test_a_call_of_many_waits_for_its_turn() -> None:
         _steps.Pause,
         _steps.Send,
     ]
+
+
+@pytest.mark.parametrize("answer", [OK, refusal("UserNotFoundException")])
+def test_a_call_of_many_sends_and_returns_what_a_single_one_does(answer: HttpResponse) -> None:
+    """One of many would sign out another user, or say so."""
+    outcomes: list[SignOutResult | dict[str, Any]] = []
+    bodies = []
+    for world in (World(answer), Paced(answer)):
+        try:
+            outcomes.append(world.call(username="bob"))
+        except SignOutError as error:
+            outcomes.append(vars(error))
+        bodies.append(world.requests[0].body)
+    assert outcomes[0] == outcomes[1]
+    assert bodies[0] == bodies[1]
+    assert b'"bob"' in bodies[0]
+
+
+@pytest.mark.parametrize("answer", [THROTTLED, BROKEN])
+def test_a_user_of_many_has_another_attempt_in_the_last_moment(answer: HttpResponse) -> None:
+    """A user would be given up who had half a second left."""
+    assert Paced((9.5, answer), OK).call(timeout=10).attempts == 2
 
 
 def test_every_attempt_of_many_waits_for_its_turn() -> None:

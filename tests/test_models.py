@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import time
 from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -144,6 +145,18 @@ def test_the_envelope_is_the_documented_one(created_at: datetime, text: str) -> 
     envelope = signed_out(created_at).to_envelope()
     assert envelope == {"success": True, "data": {"id": "request", "created_at": text}}
     assert json.loads(json.dumps(envelope)) == envelope
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="a system whose time zone can't be set for a process")
+def test_the_envelope_is_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record written in Berlin would be read in Seattle as another instant."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC-5:30")
+        time.tzset()
+        assert datetime.now().astimezone().utcoffset() == timedelta(hours=5, minutes=30)
+        envelope = signed_out().to_envelope()
+    time.tzset()
+    assert envelope["data"]["created_at"] == "2025-01-01T00:00:00Z"
 
 
 def test_a_result_can_not_be_changed() -> None:
