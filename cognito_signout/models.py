@@ -130,7 +130,7 @@ class SignOutResult:
 
     @property
     def hosted_ui_expires_by(self) -> datetime:
-        """When the last hosted-UI (managed login) cookie that can still fetch new tokens expires: one hour
+        """When the last hosted-UI (managed login) cookie that can still fetch new tokens expires, which is one hour
         after the sign-out. To end that session at once, send the browser to the pool's ``/logout``.
         """
         return self.tokens_expire_by(HOSTED_UI_COOKIE_VALIDITY)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.pages import Page
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -39,6 +41,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest) -> Generator[Page]:
+    """A page of the documentation, all of whose examples the test has to run."""
+    page = Page(request.param)
+    yield page
+    assert not page.left, f"not run, and no comment says why: {page.left}"
 
 
 @pytest.fixture(scope="session")

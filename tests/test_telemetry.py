@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
 
 POOL = "us-east-1_Test00001"
 USER = "alice-who-is-private"
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "observability.md"
 
 
 @pytest.fixture(params=[InThreads, InTasks], ids=["blocking", "async"])
@@ -285,19 +282,6 @@ def test_a_call_that_is_cancelled_ends_its_span_in_the_context_it_began_in(
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.UNSET
     assert not caplog.records  # OpenTelemetry logs it when a context is left in the wrong order
-
-
-def test_the_page_on_observability_runs_and_logs_what_it_shows(tmp_path: Path) -> None:
-    """If this failed, who copies from the page would get something else."""
-    page = PAGE.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(\w+)\n(.+?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    program = tmp_path / "page.py"  # in a process of its own, for a provider can't be taken back
-    program.write_text("".join(text for language, text in blocks if language == "python"), encoding="utf-8")
-    ran = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=True)
-    (shown,) = (text for language, text in blocks if language == "text")
-    logged = re.sub(r"in \d+ ms", "in 0 ms", ran.stderr)
-    assert logged.startswith(shown)
-    assert [language for language, _ in blocks] == ["python", "text", "python", "python"]
 
 
 def test_a_flow_that_is_told_of_does_what_it_did() -> None:

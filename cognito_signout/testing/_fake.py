@@ -228,7 +228,7 @@ class FakeCognito:
 
     @property
     def latency(self) -> timedelta:
-        """How long the fake takes to answer, by its own clock: a test waits for nothing. Default: no time."""
+        """How long the fake takes to answer, by its own clock, so that no test waits for it. By default, none."""
         return self._latency
 
     @latency.setter
@@ -342,7 +342,7 @@ class FakeCognito:
         credentials: FrozenCredentialsSource | StaticCredentials | None = None,
         config: BotocoreConfig | None = None,
     ) -> AsyncSignOutClient:
-        """The same for asyncio: an :class:`AsyncSignOutClient`."""
+        """The same for asyncio: an :class:`~cognito_signout.AsyncSignOutClient`."""
         from ._async_runtime import FakeAsyncClient
 
         options = Options(region_name=region_name, credentials=credentials, config=config)

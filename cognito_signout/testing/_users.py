@@ -113,17 +113,17 @@ class Tokens:
 
     @property
     def refreshable(self) -> bool:
-        """Whether the refresh token still fetches new tokens: not once the user was signed out."""
+        """Whether the refresh token still fetches new tokens; not once the user was signed out."""
         return not self._grant.revoked and self._clock.now() < self._grant.expires_at
 
     @property
     def accepted_by_cognito(self) -> bool:
-        """Whether Cognito's own operations accept the access token: not once the user was signed out."""
+        """Whether Cognito's own operations accept the access token; not once the user was signed out."""
         return not self._grant.revoked and self.valid_offline
 
     @property
     def valid_offline(self) -> bool:
-        """Whether the access and ID tokens verify offline: until they expire, signed out or not."""
+        """Whether the access and ID tokens verify offline, which is until they expire, signed out or not."""
         return self._clock.now() < self.expires_at.timestamp()
 
 

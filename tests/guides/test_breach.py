@@ -14,10 +14,10 @@ import boto3
 import pytest
 
 from tests.moto_pools import MotoPool
-
-from .pages import Guide
+from tests.pages import Page, runs
 
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+MISSING = [command for command in ("bash", "aws", "cognito-signout") if shutil.which(command, path=PATH) is None]
 #: Usernames that a shell, a text format or an option parser could trip over.
 ODD = [
     "-dash", "--from-file", "#hash", "*", "$HOME", "`id`", "o'brien", 'a"b', '{"success":true}', '"code":"X"', "a\\b",
@@ -27,11 +27,12 @@ ODD = [
 ORDINARY = [f"user-{number:03}" for number in range(104)]
 
 
-def test_the_commands_sign_everyone_out(moto_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@runs("docs/guides/breach.md")
+@pytest.mark.skipif(bool(MISSING), reason=f"not on the PATH: {', '.join(MISSING)}")
+def test_the_commands_sign_everyone_out(
+    page: Page, moto_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Who follows the page at three in the morning would leave users signed in, or believe so."""
-    for command in ("bash", "aws", "cognito-signout"):
-        if shutil.which(command, path=PATH) is None:
-            pytest.skip(f"the command {command} is not on the PATH")
     boto3_client = boto3.client("cognito-idp", region_name="us-east-1", endpoint_url=moto_server)
     pool = MotoPool(boto3_client)
     for name in [*ORDINARY, *ODD, "leaver"]:
@@ -44,7 +45,7 @@ def test_the_commands_sign_everyone_out(moto_server: str, monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("pool", pool.id)  # and not the one that the page's first command says
     monkeypatch.chdir(tmp_path)
-    assign, make_list, compare, rehearse, run, count, list_left, go_on = Guide("breach").blocks("sh")
+    assign, make_list, compare, rehearse, run, count, list_left, go_on = page.take("sh")
     assert re.fullmatch(r"pool=\S+\n", assign)
 
     _bash(make_list)
@@ -69,7 +70,9 @@ def test_the_commands_sign_everyone_out(moto_server: str, monkeypatch: pytest.Mo
 
 def test_the_table_is_right() -> None:
     """Who plans the night by the table would be wrong."""
-    header, *rows = re.findall(r"^\| (.+) \|$", Guide("breach").text.replace("| --- | --- | --- | --- |\n", ""), re.M)
+    header, *rows = re.findall(
+        r"^\| (.+) \|$", Page("docs/guides/breach.md").text.replace("| --- | --- | --- | --- |\n", ""), re.M
+    )
     rates = [int(rate) for rate in re.findall(r"(\d+) a second", header)]
     assert len(rates) == len(rows) == 3
     for row in rows:

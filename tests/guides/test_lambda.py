@@ -1,4 +1,4 @@
-"""The guide to AWS Lambda."""
+"""The guide to AWS Lambda, beyond its own tests: in the environment that Lambda makes."""
 
 from __future__ import annotations
 
@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from tests.moto_pools import MotoPool
-
-from .pages import Guide
+from tests.pages import Page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
-pytest_plugins = ["pytester"]
-
+NAME = "docs/guides/lambda.md"
 #: What Lambda sets: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 LAMBDA = {
     "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
@@ -58,24 +54,15 @@ print(json.dumps({"answer": answer, "imports botocore": "botocore" in sys.module
 """
 
 
-def test_the_handler_passes_its_tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who copies the function gets one that does not work, or tests that do not pass without AWS."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    Guide("lambda").write_files(pytester.path)
-    result = pytester.runpytest_subprocess("-q", "-W", "error", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=3)
-
-
 def test_in_lambda_s_environment_it_signs_out_without_botocore(moto_server: str, tmp_path: Path) -> None:
     """What the page says of cold starts would be untrue, or the function would not work on Lambda at all."""
     pool = MotoPool(boto3.client("cognito-idp", region_name="us-east-1", endpoint_url=moto_server))
     pool.add_user("alice")
     refresh_token = pool.sign_in("alice")
     assert pool.refusal_to_refresh(refresh_token) is None
-    guide = Guide("lambda")
-    guide.write_files(tmp_path)
-    event = json.loads(guide.blocks("json")[0]) | {"user_pool_id": pool.id}
+    page = Page(NAME)
+    page.take_files(tmp_path)
+    event = json.loads(page.take("json")[0]) | {"user_pool_id": pool.id}
 
     said = subprocess.run(
         [sys.executable, "-c", INVOKE, json.dumps(event)],
@@ -95,7 +82,7 @@ def test_in_lambda_s_environment_it_signs_out_without_botocore(moto_server: str,
 
 def test_the_policy_is_about_the_pool_of_the_event() -> None:
     """Who copies policy and event would be refused, or have permitted more than this one call."""
-    event, policy = map(json.loads, Guide("lambda").blocks("json"))
+    event, policy = map(json.loads, Page(NAME).take("json"))
     (statement,) = policy["Statement"]
     assert statement["Action"] == "cognito-idp:AdminUserGlobalSignOut"
     region = event["user_pool_id"].partition("_")[0]

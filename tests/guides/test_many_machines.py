@@ -7,21 +7,22 @@ import shlex
 import subprocess
 import sys
 import threading
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
-
-from .pages import Guide
+from tests.pages import Page, runs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cognito_signout.transports import HttpRequest, HttpResponse
 
-pytest.importorskip("distributed")
+pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="needs dask.distributed")
 
+NAME = "docs/guides/many-machines.md"
 POOL = "us-east-1_Ab129faBb"
 #: There is nobody of these names.
 STRANGERS = ["mallory", "trudy"]
@@ -56,12 +57,11 @@ class Pool(FakeCognito):
         return answer
 
 
-def start(server: FakeCognitoServer, names: list[str], directory: Path) -> subprocess.Popen[str]:
+def start(page: Page, server: FakeCognitoServer, names: list[str], directory: Path) -> subprocess.Popen[str]:
     """Runs the page's program by the page's command, but for the rate."""
-    guide = Guide("many-machines")
-    guide.write_files(directory)
+    page.take_files(directory)
     directory.joinpath("users.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-    (command,) = guide.blocks("sh")
+    (command,) = page.take("sh")
     python, *arguments, rate = shlex.split(command.partition(">")[0])
     assert (python, rate) == ("python", "20")
     return subprocess.Popen(
@@ -74,10 +74,11 @@ def start(server: FakeCognitoServer, names: list[str], directory: Path) -> subpr
     )
 
 
-def test_the_fleet_signs_everyone_out_once(tmp_path: Path) -> None:
+@runs(NAME)
+def test_the_fleet_signs_everyone_out_once(page: Page, tmp_path: Path) -> None:
     """Spread over processes, users would be left signed in, be signed out twice, or failures go unnoticed."""
     pool = Pool(10_000)
-    with FakeCognitoServer(pool) as server, start(server, [*STRANGERS, *pool.names], tmp_path) as fleet:
+    with FakeCognitoServer(pool) as server, start(page, server, [*STRANGERS, *pool.names], tmp_path) as fleet:
         failed, progress = fleet.communicate(timeout=PATIENCE)
 
     assert fleet.returncode == 0, progress
@@ -88,12 +89,13 @@ def test_the_fleet_signs_everyone_out_once(tmp_path: Path) -> None:
     assert all(by_name[name] is None for name in pool.names)
 
 
-def test_lost_workers_lose_nobody(tmp_path: Path) -> None:
+@runs(NAME)
+def test_lost_workers_lose_nobody(page: Page, tmp_path: Path) -> None:
     """A machine that goes down would take with it the users of its batch, who would stay signed in."""
     import psutil
 
     pool = Pool(3_000)
-    with FakeCognitoServer(pool) as server, start(server, pool.names, tmp_path) as fleet:
+    with FakeCognitoServer(pool) as server, start(page, server, pool.names, tmp_path) as fleet:
         assert pool.half_done.wait(PATIENCE)
         children = psutil.Process(fleet.pid).children(recursive=True)
         workers = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
