@@ -1,6 +1,6 @@
 """The pages of the documentation, and how it is known that nothing on them is left unrun.
 
-Every fenced block of the README, the change log and ``docs/`` is an example: a test takes it off its :class:`Page` and
+Every fenced block of the pages at the top and in ``docs/`` is an example: a test takes it off its :class:`Page` and
 runs it, or a comment in the line before it says why not: ``<!-- not run: it takes a quarter of an hour -->``. Pages
 come to a test as the fixture ``page``, which fails the test if it leaves an example on the page. Those that a test
 ``runs(…)`` are its own; all others are run by ``tests/test_documentation.py``, in the way that fits most of them.
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 #: All pages, by their paths from the top.
-PAGES = ["CHANGELOG.md", "README.md", *sorted(f"docs/{page.relative_to(DOCS)}" for page in DOCS.glob("**/*.md"))]
+TOP = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md"]
+PAGES = [*TOP, *sorted(f"docs/{page.relative_to(DOCS)}" for page in DOCS.glob("**/*.md"))]
 #: The pages that a test has for its own.
 CLAIMED: set[str] = set()
 
