@@ -191,6 +191,9 @@ def _not_an_answer(response: HttpResponse) -> str:
     if len(response.body) > MAX_BODY:
         return "the response is longer than 1 MiB, so it is no answer to a sign-out"
     kind = response.headers.get("content-type") or "no content type"
+    encoding = response.headers.get("content-encoding")  # such as gzip, which nobody asked for
+    if encoding:
+        kind = f"{kind}, {encoding}"
     return f"the response is no answer to a sign-out (HTTP {response.status}, {kind}); is the endpoint right?"
 
 

@@ -103,7 +103,7 @@ class AsyncHttpTransport:
         if connection is None:
             connection = await self._connect(loop, origin, netloc, sooner(deadline, self._connect_timeout))
         try:
-            with Faults(f"no complete response from {origin}"):
+            with Faults(f"no complete response from {self._routes.to(origin, netloc)}"):
                 return await connection.exchange(request, target, sooner(deadline, self._read_timeout))
         finally:
             pool.put_back(connection, origin, self._max_idle)

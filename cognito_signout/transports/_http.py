@@ -95,7 +95,7 @@ class HttpTransport:
         pool = self._idle.setdefault(origin, [])
         connection = _take(pool) or self._connect(origin, netloc, sooner(deadline, self._connect_timeout))
         try:
-            with Faults(f"no complete response from {origin}"):
+            with Faults(f"no complete response from {self._routes.to(origin, netloc)}"):
                 return connection.exchange(request, target, sooner(deadline, self._read_timeout))
         finally:
             if connection.reusable:

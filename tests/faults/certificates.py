@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trustme
 
 from ..transports.scripted import secures
-from ..transports.test_tls import context_with, expired
+from ..transports.test_tls import context_with, demanding, expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,7 @@ def self_signed(_: trustme.CA) -> ssl.SSLContext:
 
 CERTIFICATES: dict[str, Callable[[trustme.CA], ssl.SSLContext]] = {
     "good": lambda authority: context_with(authority.issue_cert("localhost")),
+    "good, but wants the client's": demanding,
     "of another host": lambda authority: context_with(authority.issue_cert("other.example")),
     "of an unknown authority": lambda _: context_with(trustme.CA().issue_cert("localhost")),
     "expired": expired,

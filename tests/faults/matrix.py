@@ -9,6 +9,8 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
@@ -52,13 +54,14 @@ if TYPE_CHECKING:
 USERNAME = "alice.liddell"
 
 #: How the clients reach the server: directly, in plain HTTP or in TLS; or it is their proxy, which forwards plain
-#: requests or opens tunnels.
-Way = Literal["http", "https", "forwarded", "tunnelled"]
+#: requests, or those that come to it in TLS, or opens tunnels.
+Way = Literal["http", "https", "forwarded", "forwarded in TLS", "tunnelled"]
 #: What comes before the first request of each way, where all is well.
 OPENINGS: dict[Way, Sequence[Step]] = {
     "http": [],
     "https": [speaks_tls()],
     "forwarded": [],
+    "forwarded in TLS": [speaks_tls()],
     "tunnelled": [answers(ESTABLISHED), speaks_tls()],
 }
 
@@ -130,9 +133,9 @@ def broken(data: bytes, says: str, **rest: Any) -> Fault:
     return breaks(answers(data), says=says, **rest)
 
 
-def no_answer(data: bytes) -> Fault:
+def no_answer(data: bytes, of: str = "") -> Fault:
     """A complete answer with a good status, which is no answer to a sign-out. It is not tried again."""
-    return answered(data, InvalidResponseError, "no answer to a sign-out")
+    return answered(data, InvalidResponseError, rf"no answer to a sign-out \(HTTP 200, .*{of}\)")
 
 
 def failure(data: bytes, says: str, *, way: Way = "http") -> Fault:
@@ -170,6 +173,17 @@ def sends_beside_tls(data: bytes) -> Step:
 
     def step(peer: Peer) -> None:
         socket.socket.sendall(peer.sock, data)
+
+    return step
+
+
+def says_farewell() -> Step:
+    """Ends TLS, as it should be ended."""
+
+    def step(peer: Peer) -> None:
+        assert isinstance(peer.sock, ssl.SSLSocket)
+        with suppress(OSError):  # the client closes the connection, and says nothing
+            peer.sock.unwrap()
 
     return step
 
@@ -300,6 +314,10 @@ LENGTHS: dict[str, Fault] = {
     "a length that is no number": broken(HEAD + b"Content-Length: two\r\n\r\n{}", "no length"),
     "a length of nothing": broken(HEAD + b"Content-Length:\r\n\r\n{}", "no length"),
     "two lengths that disagree": broken(HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", "no length"),
+    "no length": passes(answers(HEAD + b"\r\n{}")),
+    "no length, and half a body": breaks(
+        answers(HEAD + b"\r\n{"), ends_in=InvalidResponseError, says="no answer to a sign-out", attempts=1
+    ),
     "two lengths that agree": passes(serves(HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}")),
     "a length and chunks": broken(
         HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "can't be trusted"
@@ -345,9 +363,9 @@ ENDLESS: dict[str, Fault] = {
 
 # Only what is not encoded was asked for (Accept-Encoding: identity), so nothing is decoded; nor does boto3.
 ENCODINGS: dict[str, Fault] = {
-    "gzip of {}": no_answer(answer(200, GZIPPED, JSON, GZIP)),
-    "gzip that is cut off": no_answer(answer(200, GZIPPED[:-9], JSON, GZIP)),
-    "gzip that is none": no_answer(answer(200, b"no gzip", JSON, GZIP)),
+    "gzip of {}": no_answer(answer(200, GZIPPED, JSON, GZIP), "json-1.1, gzip"),
+    "gzip that is cut off": no_answer(answer(200, GZIPPED[:-9], JSON, GZIP), "json-1.1, gzip"),
+    "gzip that is none": no_answer(answer(200, b"no gzip", JSON, GZIP), "json-1.1, gzip"),
     "gzip that is not called so": no_answer(answer(200, GZIPPED, JSON)),
     "gzip in name alone": passes(serves(answer(200, b"{}", JSON, GZIP))),
     "gzip of nothing": passes(serves(answer(200, b"", JSON, GZIP))),
@@ -377,7 +395,7 @@ STATUSES: dict[str, Fault] = {
     "304 with a body": answered(answer(304, b"{}"), InvalidResponseError, "HTTP 304"),
     "204": passes(serves(b"HTTP/1.1 204 Any\r\n\r\n")),
     "204 with a body": passes(serves(answer(204, b"{}"))),
-    "200 with HTML": no_answer(answer(200, PAGE, HTML)),
+    "200 with HTML": no_answer(answer(200, PAGE, HTML), "text/html; charset=utf-8"),
     "200 with half an object": no_answer(answer(200, b"{", JSON)),
     "200 with null": no_answer(answer(200, b"null", JSON)),
     "200 with a list": no_answer(answer(200, b"[{}]", JSON)),
@@ -391,6 +409,12 @@ STATUSES: dict[str, Fault] = {
         ends_in=InvalidResponseError,
         says="no answer to a sign-out",
         attempts=1,
+    ),
+    "200 with the service's own failure": answered(
+        answer(200, b'{"success": false, "error": {"code": "INTERNAL_ERROR", "message": "Oh."}}', JSON),
+        InternalServiceError,
+        "Oh.",
+        attempts=2,
     ),
     "404 with HTML": answered(answer(404, PAGE, HTML), UnknownServiceError, "HTTP 404"),
     "400 that names the user": answered(answer(400, ECHO), UnknownServiceError, r"what does \*\*\* want\?"),
@@ -434,12 +458,31 @@ TLS: dict[str, Fault] = {
     ),
     "half an answer in TLS": breaks(speaks_tls(), answers(HEAD + b"Content-"), says=CUT_OFF, way="https"),
     "a reset in TLS": breaks(speaks_tls(), answers(HEAD + b"Content-"), resets(), says=LOST, way="https"),
+    "a farewell in TLS within an answer": breaks(
+        speaks_tls(), answers(HEAD + b"Content-"), says_farewell(), says=CUT_OFF, way="https"
+    ),
+    "a certificate of the client's is asked for": breaks(
+        speaks_tls("good, but wants the client's"),
+        serves(),
+        says=f"(?i:certificate.required|handshake.failure|eof|{LOST})",
+        arrives=False,
+        way="https",
+    ),
     "no answer in TLS": hangs(speaks_tls(), reads(), waits_for_close(), way="https"),
     "an answer beside TLS": breaks(
         speaks_tls(), reads(), sends_beside_tls(OK), waits_for_close(), says="no complete response", way="https"
     ),
     "plain HTTP to a port of TLS": breaks(speaks_tls(), serves(), says="no complete response", arrives=False),
 }
+
+BY_PROXY = "no complete response from pools.example:80 through the proxy "
+
+
+def distrusted(*script: Step, says: str) -> Fault:
+    """A proxy that has to speak TLS, and is not told the request."""
+    says = f"could not connect to pools.example:80 through the proxy localhost:.*({says})"
+    return breaks(*script, says=says, arrives=False, way="forwarded in TLS")
+
 
 FORWARDING_PROXY: dict[str, Fault] = {
     "a proxy that is not there": breaks(
@@ -453,9 +496,16 @@ FORWARDING_PROXY: dict[str, Fault] = {
     ),
     "a proxy that forbids it": answered(answer(403, PAGE, HTML), UnknownServiceError, "HTTP 403", way="forwarded"),
     "a proxy that does not reach it": failure(answer(502, PAGE, HTML), "HTTP 502", way="forwarded"),
-    "a proxy that closes": breaks(reads(), says=CUT_OFF, way="forwarded"),
-    "a proxy that answers garbage": broken(bytes(range(256)), NO_HTTP, way="forwarded"),
-    "a proxy that is silent": hangs(reads(), waits_for_close(), way="forwarded"),
+    "a proxy that closes": breaks(reads(), says=f"{BY_PROXY}.*{CUT_OFF}", way="forwarded"),
+    "a proxy that resets": breaks(reads(), resets(), says=BY_PROXY, way="forwarded"),
+    "a proxy that answers garbage": broken(bytes(range(256)), f"{BY_PROXY}.*{NO_HTTP}", way="forwarded"),
+    "a proxy that is silent": hangs(reads(), waits_for_close(), says=f"{BY_PROXY}.*took too long", way="forwarded"),
+    "a proxy without TLS": distrusted(hears(), sends(answer(400, PAGE)), says="(?i:wrong.version.number)"),
+    "a proxy's certificate of another host": distrusted(
+        speaks_tls("of another host"), serves(), says="(?i:hostname mismatch)"
+    ),
+    "a proxy's certificate that has expired": distrusted(speaks_tls("expired"), serves(), says="has expired"),
+    "a proxy that closes in TLS": breaks(speaks_tls(), reads(), says=f"{BY_PROXY}.*{CUT_OFF}", way="forwarded in TLS"),
 }
 
 
@@ -494,7 +544,10 @@ TUNNEL: dict[str, Fault] = {
     "a tunnel to another host": breaks_tunnel(speaks_tls("of another host"), serves(), says="(?i:hostname mismatch)"),
     "a tunnel into silence": hangs(answers(ESTABLISHED), waits_for_close(), arrives=False, way="tunnelled"),
     "a tunnel that ends within an answer": breaks(
-        *OPENINGS["tunnelled"], answers(HEAD), says="no complete response from localhost:443", way="tunnelled"
+        *OPENINGS["tunnelled"],
+        answers(HEAD),
+        says="no complete response from localhost:443 through the proxy",
+        way="tunnelled",
     ),
 }
 

@@ -108,11 +108,14 @@ class Scene:
         """The arguments of a client that meets the fault."""
         fault, port = self._fault, self._server.port
         host = "127.0.0.1" if fault.detour is None else NAME
-        proxy = f"http://{PROXY_USER}:{PROXY_PASSWORD}@{host}:{port}"
+        is_tls_proxy = fault.way == "forwarded in TLS"
+        user, address = f"{PROXY_USER}:{PROXY_PASSWORD}", f"localhost:{port}" if is_tls_proxy else f"{host}:{port}"
+        proxy = f"{'https' if is_tls_proxy else 'http'}://{user}@{address}"
         url = {
             "http": f"http://{host}:{port}",
             "https": f"https://localhost:{port}",
             "forwarded": "http://pools.example",
+            "forwarded in TLS": "http://pools.example",
             "tunnelled": "https://localhost",
         }
         return {
@@ -124,7 +127,7 @@ class Scene:
                 retries={"total_max_attempts": self._max_attempts},
                 connect_timeout=self._patience,
                 read_timeout=self._patience,
-                proxies={"http": proxy, "https": proxy} if fault.way in ("forwarded", "tunnelled") else None,
+                proxies={"http": proxy, "https": proxy} if fault.way not in ("http", "https") else None,
             ),
         }
 
