@@ -108,8 +108,8 @@ class _Inquiry:
     """
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._turn = asyncio.Lock()
+        # Together, lest loops that run in two threads at once come between: each would wait for the other one's lock.
+        self._turn_on: tuple[asyncio.AbstractEventLoop | None, asyncio.Lock] = None, asyncio.Lock()
 
     async def ask(self, look: Callable[[], T | None], find: Callable[[], T], timeout: float | None, what: str) -> T:
         """Returns what ``look`` has at hand when it is our turn, or what ``find`` finds in a thread, which is left to
@@ -122,9 +122,10 @@ class _Inquiry:
 
     async def _in_turn(self, look: Callable[[], T | None], find: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._turn = loop, asyncio.Lock()
-        turn = self._turn
+        of, turn = self._turn_on
+        if of is not loop:
+            turn = asyncio.Lock()
+            self._turn_on = loop, turn
         await turn.acquire()
         with ExitStack() as end_of_turn:
             end_of_turn.callback(turn.release)

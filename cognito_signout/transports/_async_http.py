@@ -77,8 +77,8 @@ class AsyncHttpTransport:
         self._read_timeout = read_timeout
         self._max_idle = max_pool_connections
         self._tcp_keepalive = tcp_keepalive
-        self._pool: _Pool | None = None
-        self._guard: AsyncGenerator[None, None] | None = None
+        # Together, lest loops that run in two threads at once come between: each would have the other one's guard.
+        self._guarded: tuple[_Pool, AsyncGenerator[None, None]] | None = None
 
     async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
         """Sends the request, once, and returns the response whatever its status.
@@ -96,9 +96,8 @@ class AsyncHttpTransport:
         loop = asyncio.get_running_loop()
         deadline = sooner(None, timeout)
         origin, netloc, target = locate(request.url)
-        pool = self._pool
-        if pool is None or not pool.is_of(loop):
-            pool = await self._new_pool(loop)
+        guarded = self._guarded
+        pool = guarded[0] if guarded is not None and guarded[0].is_of(loop) else await self._new_pool(loop)
         connection = pool.take(origin)
         if connection is None:
             connection = await self._connect(loop, origin, netloc, sooner(deadline, self._connect_timeout))
@@ -110,17 +109,17 @@ class AsyncHttpTransport:
 
     async def close(self) -> None:
         """Closes the idle connections; those in use are closed when their calls are done."""
-        pool, guard = self._pool, self._guard
-        self._pool = self._guard = None
-        if pool is not None and guard is not None and pool.is_of(asyncio.get_running_loop()):
-            await guard.aclose()
+        guarded, self._guarded = self._guarded, None
+        if guarded is not None and guarded[0].is_of(asyncio.get_running_loop()):
+            await guarded[1].aclose()
 
     async def _new_pool(self, loop: asyncio.AbstractEventLoop) -> _Pool:
-        if self._pool is not None and self._pool.pid != os.getpid():
-            _of_parents.append((self._pool, self._guard))
-        pool = self._pool = _Pool(loop)
-        self._guard = _guard(pool)  # the one before closes there what it guards, if its loop still runs
-        await self._guard.__anext__()
+        if self._guarded is not None and self._guarded[0].pid != os.getpid():
+            _of_parents.append(self._guarded)
+        pool = _Pool(loop)
+        guard = _guard(pool)
+        await guard.__anext__()
+        self._guarded = pool, guard  # the guard before closes there what it guards, if its loop still runs
         return pool
 
     async def _connect(

@@ -131,7 +131,7 @@ class RememberingServer:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        output, _ = self._process.communicate(timeout=PATIENCE)
+        output, _ = self._process.communicate(timeout=PATIENCE)  # which ends its standard input
         self.memory = Memory(**json.loads(output))
 
 
