@@ -16,6 +16,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"cognito-signout {version}"
 
 # These are no links, as nothing of other sites is fetched: names of the standard library, and what
