@@ -47,7 +47,7 @@ SECRETS = (
     b64encode(f"{PROXY_USER}:{PROXY_PASSWORD}".encode()).decode(),
 )
 #: The time-outs, in seconds, of a client that has nothing good to wait for, and of one that has.
-SHORT, LONGER = 0.25, 0.6
+SHORT, LONGER = 0.1, 0.5
 #: How long, in seconds, a call may take, whatever happens, and whatever else the machine does.
 BOUND = 10.0
 
@@ -61,7 +61,7 @@ class Scene:
         session: A botocore session that all clients share, since making one takes longer than a call.
         is_once: Whether it happens to the first attempt alone.
         max_attempts: How many attempts a call may take.
-        patience: The client's time-outs, in seconds. Default: what the fault needs.
+        patience: The client's time-out for what hangs, in seconds. Default: a short one.
         timeout: The time-out of the call.
     """
 
@@ -79,7 +79,7 @@ class Scene:
         self.timeout = timeout
         self.took = 0.0
         self._max_attempts = max_attempts
-        self._patience = patience or (PATIENCE if not fault.hangs else LONGER if is_once else SHORT)
+        self._patience = patience or (LONGER if is_once else SHORT)
         self._fault = fault
         self._is_once = is_once
         self._bundle = bundle
@@ -125,8 +125,8 @@ class Scene:
             "credentials": Credentials(ACCESS_KEY, SECRET_KEY, TOKEN),
             "config": Config(
                 retries={"total_max_attempts": self._max_attempts},
-                connect_timeout=self._patience,
-                read_timeout=self._patience,
+                connect_timeout=self._patience if fault.hangs and not fault.arrives else PATIENCE,
+                read_timeout=self._patience if fault.hangs and fault.arrives else PATIENCE,
                 proxies={"http": proxy, "https": proxy} if fault.way not in ("http", "https") else None,
             ),
         }
@@ -144,6 +144,12 @@ class Scene:
         begin = time.monotonic()
         yield
         self.took = time.monotonic() - begin
+
+    def let_finish(self, outcome: SignOutResult | SignOutError) -> None:
+        """Waits until the server has seen all of a call that did not wait for it; the client must be closed by then."""
+        if self._fault.hangs and self._fault.detour is None:
+            for _ in range(outcome.attempts):  # each on a connection of its own
+                self._server.wait_until_finished()
 
     def check(self, outcome: SignOutResult | SignOutError) -> None:
         """Judges what came of it, once the server is gone."""
@@ -185,14 +191,16 @@ class Scene:
 def play_blocking(scene: Scene) -> SignOutResult | SignOutError:
     """Has a blocking client meet it, and leave nothing behind."""
     outcome: SignOutResult | SignOutError
-    with no_thread_left(), no_descriptor_left(), scene.set(), SignOutClient(**scene.arguments()) as client:
-        if scene.has_call_before:
-            client.sign_out(**WHOM, timeout=PATIENCE)
-        with scene.call():
-            try:
-                outcome = client.sign_out(**WHOM, timeout=scene.timeout)
-            except SignOutError as error:
-                outcome = error
+    with no_thread_left(), no_descriptor_left(), scene.set():
+        with SignOutClient(**scene.arguments()) as client:
+            if scene.has_call_before:
+                client.sign_out(**WHOM, timeout=PATIENCE)
+            with scene.call():
+                try:
+                    outcome = client.sign_out(**WHOM, timeout=scene.timeout)
+                except SignOutError as error:
+                    outcome = error
+        scene.let_finish(outcome)
     return outcome
 
 
@@ -212,6 +220,7 @@ def play_async(scene: Scene) -> SignOutResult | SignOutError:
                         outcome = error
             for _ in range(5):  # what a loop closes is closed in one of its next rounds
                 await asyncio.sleep(0)
+            scene.let_finish(outcome)
         return outcome
 
     with no_thread_left():
