@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 #: All pages, by their paths from the top, where some are.
-TOP = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md"]
+TOP = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"]
 PAGES = [*TOP, *sorted(f"docs/{page.relative_to(DOCS)}" for page in DOCS.glob("**/*.md"))]
 #: The pages that a test has for its own.
 CLAIMED: set[str] = set()

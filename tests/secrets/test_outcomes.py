@@ -1,0 +1,449 @@
+"""However a call ends, what is shown of it holds neither the username nor a secret."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions
+import botocore.session
+import pytest
+from attrs import field, frozen
+from botocore.config import Config
+
+from cognito_signout import SignOutConnectionError, SignOutError, SignOutResult, UserNotFoundError, errors
+from cognito_signout._options import Options
+from cognito_signout._settings import Resolver
+from cognito_signout.testing import FakeCognito, FakeCognitoServer
+from cognito_signout.transports import HttpRequest, HttpResponse
+from tests.transports.scripted import Peer, ScriptedServer, answers, resets
+
+from .watch import (
+    ACCESS_KEY,
+    PASSWORD,
+    POOL,
+    SECRET_KEY,
+    SPELLINGS,
+    TOKEN,
+    USERNAME,
+    WAYS,
+    Watch,
+    Way,
+    caused,
+    found,
+    shown_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+every_way = pytest.mark.parametrize("way", WAYS, ids=repr)
+ONCE = Config(retries={"total_max_attempts": 1})
+#: What AWS says of a signature that it does not accept: it quotes the request that should have been signed.
+CANONICAL = (
+    "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String for this "
+    f"request should have been\n'POST\n/\n\nhost:cognito-idp.us-east-1.amazonaws.com\nthe token:{TOKEN}\n\n' "
+    f"instead of {'0' * 9}{'abcdef1' * 7}f3f3f3"
+)
+
+
+@pytest.fixture(autouse=True)
+def secret_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys whose traces are looked for."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
+
+
+def assert_shows_nothing(way: Way, **arguments: Any) -> SignOutError | SignOutResult:
+    """Makes a call, and looks everywhere."""
+    with Watch():
+        outcome = way.call(**arguments)
+    assert not found(shown_of(outcome))
+    assert outcome.username in (arguments.get("username", USERNAME), None)
+    return outcome
+
+
+# What a service, or what stands in its place, answers
+
+
+def answer(status: int, body: Any, **headers: str) -> bytes:
+    """A response."""
+    raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(raw)}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join([*(line.replace("_", "-") for line in lines), "", ""]).encode("latin-1") + raw
+
+
+ECHOES = [f"the user {spelling} of {POOL}" for spelling in SPELLINGS] + [CANONICAL, f"signed {SECRET_KEY}"]
+#: A code of each class; of those of throttling, the service's own.
+CODES = {cls: code for code, cls in errors.BY_AWS_CODE.items()} | {
+    errors.TooManyRequestsError: "TooManyRequestsException"
+}
+ANSWERS = [
+    *(answer(400, {"__type": code, "message": ECHOES[n % len(ECHOES)]}) for n, code in enumerate(CODES.values())),
+    *(answer(400, {"__type": "InvalidSignatureException", "message": echo}) for echo in ECHOES),
+    *(answer(500, {"__type": echo, "message": echo, "reasonCode": echo}) for echo in ECHOES),
+    *(answer(400, "{}", x_amzn_ErrorType=USERNAME, x_amzn_RequestId=echo) for echo in SPELLINGS),
+    *(answer(200, {"success": False, "error": {"code": echo, "message": echo}}) for echo in ECHOES),
+    *(answer(200, {"success": True, "data": {"id": echo}}) for echo in ECHOES),
+    *(answer(200, f"<html>{echo}", Content_Type=f"text/{echo[:40]}") for echo in SPELLINGS),
+    *(answer(status, USERNAME, Location=f"http://{USERNAME}:{PASSWORD}@host/") for status in (301, 302, 303, 307, 308)),
+    f"{USERNAME}\r\n\r\n".encode(),
+    f"HTTP/1.1 200 OK\r\n{USERNAME}\r\n\r\n".encode(),
+    f"HTTP/1.1 200 OK\r\nContent-Length: {USERNAME}\r\n\r\n".encode(),
+    f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {USERNAME}\r\n\r\n".encode(),
+    f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{USERNAME}\r\n".encode(),
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + USERNAME.encode(),
+    b"",
+]
+
+
+class Answering:
+    """Answers each connection with what it is told to."""
+
+    data = b""
+
+    def __call__(self, peer: Peer) -> None:
+        """Plays the script."""
+        peer.read_request()
+        peer.sock.sendall(self.data)
+
+
+@every_way
+def test_no_answer_makes_a_call_show_whom_it_was_about(way: Way) -> None:
+    """The service says "User alice@example.com does not exist"; and the log, and the tracker of errors, would too."""
+    script = Answering()
+    session = botocore.session.Session()
+    outcomes = set()
+    with ScriptedServer([script]) as server:
+        for data in ANSWERS:
+            script.data = data
+            if way.is_many and b"TooManyRequests" in data:
+                continue  # who is throttled among many is tried again, for as long as it takes
+            outcome = assert_shows_nothing(way, session=session, endpoint_url=server.url, config=ONCE)
+            outcomes.add(type(outcome))
+    kinds = {SignOutResult, SignOutConnectionError, errors.InvalidResponseError, errors.UnknownServiceError}
+    kinds |= set(CODES)
+    assert outcomes == (kinds - {errors.TooManyRequestsError} if way.is_many else kinds)
+
+
+def test_the_message_is_as_it_came() -> None:
+    """A mask over what programs read would be a lie to them; it is for what is shown."""
+    error = UserNotFoundError(f"{USERNAME} {CANONICAL}", username=USERNAME)
+    assert error.message == f"{USERNAME} {CANONICAL}"
+    assert str(error).startswith("*** The request signature we")
+    assert "the token:***\n" in str(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/home/alice/.aws/models/endpoints/of/our/own/that/is/long/enough",
+        "/Users/Alice/Library/Application/Certificates/Of/Our/Own",
+        "3f0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a55",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "arn:aws:iam::123456789012:role/service-role/SignsUsersOutOfEveryDevice1",
+    ],
+)
+def test_what_is_no_key_is_shown(text: str) -> None:
+    """Paths, hashes and ids are what an error is understood by."""
+    assert text in str(errors.ConfigurationError(f"look at {text}, please"))
+
+
+# What happens on the way
+
+
+def raising(make: Callable[[str], Exception]) -> Callable[[HttpRequest], HttpResponse]:
+    """A transport's ``send`` that quotes the whole request."""
+
+    def send(request: HttpRequest) -> HttpResponse:
+        assert not found(f"{request!r} {request} {request.headers!r}")
+        raise make(f"{json.loads(request.body)} {dict(request.headers)}")
+
+    return send
+
+
+def implied(error: Exception, context: Exception) -> Exception:
+    """The error, as if it had been raised while the other was handled."""
+    error.__context__ = context
+    return error
+
+
+TRANSPORTS: dict[str, Callable[[str], Exception]] = {
+    "OSError": OSError,
+    "ConnectionResetError": lambda text: ConnectionResetError(104, text),
+    "TimeoutError": TimeoutError,
+    "ours": SignOutConnectionError,
+    "ours, with a cause": lambda text: caused(SignOutConnectionError("no"), KeyError(text)),
+    "with a cause": lambda text: caused(OSError("no"), KeyError(text)),
+    "with a context": lambda text: implied(OSError("no"), KeyError(text)),
+    "about somebody else": lambda text: SignOutConnectionError(text, username="bob"),
+}
+
+
+@every_way
+@pytest.mark.parametrize("kind", TRANSPORTS)
+def test_no_transport_makes_a_call_show_what_it_sent(way: Way, kind: str) -> None:
+    """A transport of one's own, or a mock, says what it could not send; its error is ours, or the cause of ours."""
+    outcome = assert_shows_nothing(way, transport=raising(TRANSPORTS[kind]), config=ONCE)
+    assert isinstance(outcome, (errors.SignOutConnectionError, errors.SignOutTimeoutError))
+
+
+@every_way
+def test_a_cause_that_tells_nothing_is_kept(way: Way) -> None:
+    """What went wrong below would be unknown, for the sake of secrets that are not there."""
+
+    def send(_: HttpRequest) -> HttpResponse:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    outcome = assert_shows_nothing(way, transport=send, config=ONCE)
+    assert isinstance(outcome, SignOutConnectionError)
+    assert isinstance(outcome.__cause__, ConnectionResetError)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has neither notes nor groups of exceptions")
+@every_way
+@pytest.mark.parametrize("kind", ["note", "group"])
+def test_notes_and_groups_are_looked_into(way: Way, kind: str) -> None:
+    """A traceback shows them as well."""
+
+    def make(text: str) -> Exception:
+        error = OSError("no")
+        if kind == "note":
+            vars(error)["__notes__"] = [text]  # as add_note() does, which Python 3.10 does not have
+        else:
+            group = vars(builtins)["ExceptionGroup"]
+            error.__cause__ = group("several", [ValueError("one"), ValueError(text)])
+        return error
+
+    assert_shows_nothing(way, transport=raising(make), config=ONCE)
+
+
+@every_way
+def test_a_handler_of_botocores_event_may_raise_what_it_was_given(way: Way) -> None:
+    """A handler that fails says with what; botocore's exceptions for it quote the URL and more."""
+
+    def handle(request: Any, **_: Any) -> None:
+        assert not found(request.url)
+        raise botocore.exceptions.HTTPClientError(error=f"{request.body!r} {request.headers}")
+
+    session = botocore.session.Session()
+    session.get_component("event_emitter").register("before-send.cognito-identity-provider", handle)
+    assert_shows_nothing(way, session=session, config=ONCE)
+
+
+@every_way
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "https://127.0.0.1:1/"])
+def test_nobody_is_shown_where_nobody_listens(way: Way, url: str) -> None:
+    """The commonest failure of all."""
+    assert_shows_nothing(way, endpoint_url=url, config=ONCE)
+
+
+@every_way
+def test_nobody_is_shown_when_a_connection_is_reset(way: Way) -> None:
+    """With the request half sent, its bytes are at hand."""
+    with ScriptedServer([resets()]) as server:
+        assert_shows_nothing(way, endpoint_url=server.url, config=ONCE)
+
+
+# Proxies, whose passwords are in their URLs
+
+
+@every_way
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://{USERNAME.partition('@')[0]}:{PASSWORD}@127.0.0.1:1",
+        f"http://user:{PASSWORD}@127.0.0.1:port",
+        f"socks5://user:{PASSWORD}@127.0.0.1:1080",
+        f"http://user:a/{PASSWORD}@127.0.0.1:1080",
+        f"http://user:{PASSWORD}\udcff@127.0.0.1:1",
+        f"http://user:{PASSWORD}@[::1",
+    ],
+)
+@pytest.mark.parametrize("by_environment", [True, False])
+def test_the_password_of_a_proxy_is_not_shown(
+    way: Way, url: str, by_environment: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy that is down, or mistyped, would put its password into every log."""
+    if by_environment:
+        monkeypatch.setenv("HTTP_PROXY", url)
+    proxies = None if by_environment else {"http": url}
+    config = Config(retries={"total_max_attempts": 1}, proxies=proxies)
+    assert_shows_nothing(way, endpoint_url="http://service.example", config=config)
+    settings = Resolver(Options(endpoint_url=f"http://user:{PASSWORD}@host/", config=config)).settings(POOL)
+    assert not found(f"{settings!r} {Options(endpoint_url=f'http://user:{PASSWORD}@host/', config=config)!r}")
+
+
+@every_way
+def test_a_proxy_that_echoes_is_not_shown(way: Way) -> None:
+    """It answers 407, and quotes what it was sent."""
+    reply = answer(407, f"{USERNAME} {PASSWORD}", Proxy_Authenticate=PASSWORD)
+    with ScriptedServer([answers(reply)]) as proxy:
+        url = f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}"
+        for endpoint in ("http://service.example", "https://service.example"):
+            config = Config(retries={"total_max_attempts": 1}, proxies={"http": url, "https": url})
+            assert_shows_nothing(way, endpoint_url=endpoint, config=config)
+    assert len(proxy.requests) == 2
+
+
+# Credentials
+
+
+@frozen
+class Keys:
+    """Credentials as plain values."""
+
+    access_key: Any = ACCESS_KEY
+    secret_key: Any = field(default=SECRET_KEY, repr=False)
+    token: Any = field(default=TOKEN, repr=False)
+
+
+class Failing:
+    """A source of credentials that fails, and tells everything."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def get_frozen_credentials(self) -> None:
+        """Fails."""
+        raise self._error
+
+
+SOURCES: dict[str, Any] = {
+    "says the key": Failing(RuntimeError(f"not good: {ACCESS_KEY} {SECRET_KEY}")),
+    "says the token": Failing(ValueError(f"token={TOKEN!r}")),
+    "says all": Failing(LookupError({"SecretAccessKey": SECRET_KEY, "Token": TOKEN})),
+    "has a cause": Failing(caused(OSError("no"), KeyError(f"{SECRET_KEY} {TOKEN}"))),
+    "has a context": Failing(implied(OSError("no"), KeyError(SECRET_KEY))),
+    "token with a line break": Keys(token=f"{TOKEN}\r\n"),
+    "key as bytes": Keys(secret_key=SECRET_KEY.encode()),
+    "token as bytes": Keys(token=TOKEN.encode()),
+    "key beyond Unicode": Keys(secret_key=SECRET_KEY + "\ud800"),
+    "access key with a line break": Keys(access_key=f"{ACCESS_KEY}\nX-Amz-Security-Token: {TOKEN}"),
+}
+
+
+@every_way
+@pytest.mark.parametrize("kind", SOURCES)
+def test_no_source_of_credentials_makes_a_call_show_them(way: Way, kind: str) -> None:
+    """A plugin that fails says with what; that is the application's log, then."""
+    outcome = assert_shows_nothing(way, credentials=SOURCES[kind], transport=lambda _: HttpResponse(200))
+    assert isinstance(outcome, errors.CredentialsError)
+
+
+@every_way
+def test_a_credential_process_that_tells_all_is_not_repeated(way: Way, tmp_path: Path) -> None:
+    """``set -x`` in a script, and botocore hands on its standard error."""
+    script = tmp_path / "process"
+    script.write_text(f"#!/bin/sh\necho '{SECRET_KEY} {TOKEN}' >&2\nexit 1\n", encoding="ascii")
+    script.chmod(0o700)
+    config = tmp_path / "config"
+    config.write_text(f"[profile own]\ncredential_process = {script}\n", encoding="ascii")
+    session = botocore.session.Session(profile="own")
+    session.set_config_variable("config_file", str(config))
+    with Watch() as watch:
+        outcome = way.call(session=session)
+        assert any(str(script) in act for act in watch.acts)  # botocore starts it; its arguments are its own
+        watch.acts.clear()
+    assert isinstance(outcome, errors.CredentialsError)
+    assert not found(shown_of(outcome))
+
+
+@every_way
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key {SECRET_KEY}\n",
+        f"aws_secret_access_key = {SECRET_KEY}\n",
+        f"[default]\npassword {PASSWORD}\n",
+        f"[default]\naws_secret_access_key = {SECRET_KEY}\naws_secret_access_key = {SECRET_KEY}\n",
+    ],
+)
+def test_a_credentials_file_with_a_mistake_is_not_quoted(
+    way: Way, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's parser quotes the line that it can't read: the one with the secret in it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    path = tmp_path / "credentials"
+    path.write_text(content, encoding="ascii")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+    outcome = assert_shows_nothing(way)
+    assert isinstance(outcome, (errors.CredentialsError, errors.ConfigurationError))
+    assert str(path) in str(outcome)
+
+
+# Configuration, where a secret stands in the place of something else
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("environment", "arguments"),
+    [
+        ({"AWS_DEFAULT_REGION": SECRET_KEY}, {"user_pool_id": "nowhere_A"}),
+        ({"AWS_MAX_ATTEMPTS": SECRET_KEY}, {}),
+        ({"AWS_RETRY_MODE": SECRET_KEY}, {}),
+        ({"AWS_DEFAULTS_MODE": SECRET_KEY}, {}),
+        ({"AWS_PROFILE": SECRET_KEY}, {}),
+        ({"AWS_CA_BUNDLE": f"/tmp/{SECRET_KEY}"}, {"endpoint_url": "https://127.0.0.1:1"}),
+        ({"AWS_ENDPOINT_URL": f"http://user:{PASSWORD}@host:port"}, {}),
+        ({}, {"region_name": SECRET_KEY}),
+        ({}, {"region_name": TOKEN}),
+        ({}, {"profile_name": SECRET_KEY}),
+        ({}, {"endpoint_url": f"ftp://user:{PASSWORD}@host"}),
+        ({}, {"endpoint_url": f"http://user:{PASSWORD}@ho st"}),
+        ({}, {"endpoint_url": f"http://host/?{PASSWORD}"}),
+        ({}, {"endpoint_url": f"https://user:{PASSWORD}@127.0.0.1:1/"}),
+        ({}, {"user_pool_id": USERNAME}),
+        ({}, {"username": f"{USERNAME} and more"}),
+        ({}, {"username": USERNAME * 9}),
+        ({}, {"username": USERNAME.encode()}),
+    ],
+    ids=str,
+)
+def test_no_mistake_in_the_configuration_is_repeated_with_the_secret_in_it(
+    way: Way, environment: dict[str, str], arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two answers to ``aws configure`` in the wrong order, and the key is in the log as a region that is none."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    outcome = assert_shows_nothing(way, **arguments)
+    assert isinstance(outcome, SignOutError)
+
+
+# What does not fail
+
+
+@every_way
+def test_a_call_that_succeeds_shows_nothing(way: Way) -> None:
+    """Most calls do, and most lines of most logs are theirs; nor is there a file, a process or a URL with it."""
+    with ScriptedServer([answers(answer(200, "{}"))]) as server:
+        outcome = assert_shows_nothing(way, endpoint_url=server.url)
+    assert isinstance(outcome, SignOutResult)
+    (request,) = server.requests
+    head = request.partition(b"\r\n\r\n")[0].decode()
+    assert not found(head.partition("\r\n")[0])
+    agent = next(line for line in head.split("\r\n") if line.startswith("User-Agent:"))
+    assert not found(agent)
+    assert USERNAME.encode() not in request  # it is in the body alone, in ASCII
+    assert SECRET_KEY not in head
+
+
+@every_way
+def test_the_fake_shows_nothing(way: Way) -> None:
+    """Its objects are printed when a test fails, with tokens that look like the real ones."""
+    fake = FakeCognito(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
+    fake.add_user(user_pool_id=POOL, username=USERNAME)
+    tokens = fake.sign_in(user_pool_id=POOL, username=USERNAME, hosted_ui=True)
+    with FakeCognitoServer(fake) as server, Watch():
+        outcome = way.call(endpoint_url=server.endpoint_url, credentials=Keys(token=None))
+    assert isinstance(outcome, SignOutResult)
+    assert not found(shown_of(outcome))
+    for thing in (fake, server, fake.requests, fake.requests[0].request, tokens, tokens.hosted_ui_cookie):
+        assert not found(f"{thing!r} {thing}")
+        assert tokens.access_token[20:60] not in repr(thing)
+        assert tokens.refresh_token not in repr(thing)
