@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.credentials import Credentials
 from botocore.session import Session
 
+from cognito_signout import SignOutClient
+
+from ..transports.scripted import ScriptedServer, serves
 from .certificates import authority
 
 if TYPE_CHECKING:
@@ -21,7 +26,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def session() -> Session:
-    """One session for all clients, since making one takes longer than a call."""
-    return Session()
+    """One session for all clients, made in a clean environment, as all tests are."""
+    return _session()
+
+
+@cache
+def _session() -> Session:
+    """Made once, since that takes longer than a call, and so does reading its files, which it has done."""
+    session, credentials = Session(), Credentials("AKIDEXAMPLE", "secret")
+    with (
+        ScriptedServer([serves()]) as server,
+        SignOutClient(session=session, credentials=credentials, endpoint_url=server.url) as client,
+    ):
+        client.sign_out(user_pool_id="us-east-1_Ab129faBb", username="nobody")
+    return session

@@ -100,6 +100,10 @@ class Scene:
         """Has the server run, and its name lead where it is to lead."""
         with ExitStack() as stack, pytest.MonkeyPatch.context() as monkeypatch:
             stack.enter_context(self._server)
+            watchdog = threading.Timer(BOUND, self._give_up)  # so that a call that hangs is a failure, and no hang
+            watchdog.start()
+            stack.callback(watchdog.join)
+            stack.callback(watchdog.cancel)
             if self._fault.detour is not None:
                 monkeypatch.setattr(socket, "getaddrinfo", self._name_service(self._fault.detour(stack)))
             yield
@@ -174,6 +178,12 @@ class Scene:
         else:
             assert seen == [*attempts][-1:] * is_mended
             assert (len(self._server.peers) if fault.detour is None else self._look_ups) == len(attempts)
+
+    def _give_up(self) -> None:
+        self._server.stopping.set()
+        for peer in self._server.peers:
+            with suppress(OSError):
+                socket.socket.shutdown(peer.sock, socket.SHUT_RDWR)
 
     def _name_service(self, detour: tuple[str, int]) -> Callable[..., Any]:
         real = socket.getaddrinfo

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .scene import Play
 
 #: How long, in seconds, a call may take.
-TIMEOUT = 0.25
+TIMEOUT = 0.35
 
 
 def drips_beside_tls(start: bytes) -> Step:
