@@ -66,11 +66,15 @@ class AsyncRuntime(World):
                 return at_hand
             return await self._inquiry.ask(provider.at_hand, provider.current, timeout, "AWS credentials")
 
+        looks = provider.looks
+
         def others() -> Credentials | None:
             at_hand = provider.at_hand()
-            return None if at_hand == refused else at_hand
+            return None if at_hand == refused and provider.looks == looks else at_hand
 
-        return await self._inquiry.ask(others, lambda: provider.replace(refused), timeout, "other AWS credentials")
+        return await self._inquiry.ask(
+            others, lambda: provider.replace(refused, looks), timeout, "other AWS credentials"
+        )
 
     async def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
         """Sends a request: by the transport that was given, else as botocore's event says, else by ours."""

@@ -40,11 +40,15 @@ class CredentialsProvider:
             ``None`` where there is none. Called at the first request, and with ``True`` where the source must
             be found afresh.
         tried: Says where ``load`` looks, for the error.
+
+    Attributes:
+        looks: How often the source was looked for afresh.
     """
 
     def __init__(self, load: Callable[[bool], Any], *, tried: Callable[[], str]) -> None:
         self._load = load
         self._tried = tried
+        self.looks = 0
         self._source: Any = None
         self._lock = threading.Lock()
 
@@ -70,15 +74,22 @@ class CredentialsProvider:
         source = self._source
         return None if source is None or _may_wait(source) else _freeze(source)
 
-    def replace(self, refused: Credentials) -> Credentials:
+    def replace(self, refused: Credentials, looks: int | None = None) -> Credentials:
         """Other credentials than those that the service refused, if the source has any by now.
+
+        Args:
+            refused: Those.
+            looks: How many there had been when the service refused. Who waited while another looked shares what that
+                came to, even if it was in vain. Default: as many as there have been when this is called.
 
         Raises:
             CredentialsError: There are none, or their source failed.
         """
+        before = self.looks if looks is None else looks
         with self._lock:
             current = _freeze(self._source)
-            if current == refused:  # else another thread has just replaced them
+            if current == refused and self.looks == before:  # else another thread has just replaced them, or tried to
+                self.looks += 1
                 self._source = self._find(afresh=True)
                 current = _freeze(self._source)
             return current
