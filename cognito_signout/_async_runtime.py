@@ -7,6 +7,7 @@ is taken as it is. asyncio is named here, in the drivers of :mod:`.aio` and :mod
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
@@ -38,6 +39,7 @@ class AsyncRuntime(World):
         super().__init__(options)
         self._given_transport = transport
         self._own_transport: AsyncTransport | None = None
+        self._lock = threading.Lock()
         self._inquiry = _Inquiry()
 
     async def sleep(self, seconds: float) -> None:
@@ -94,16 +96,20 @@ class AsyncRuntime(World):
         answer = resolver.before_send(request)
         if isinstance(answer, HttpResponse):
             return answer
-        if self._own_transport is None:
-            from .transports import AsyncHttpTransport
-
-            self._own_transport = AsyncHttpTransport(**settings.of_transport())
-        return await self._own_transport.send(answer, timeout=timeout)
+        return await self._transport(settings).send(answer, timeout=timeout)
 
     async def close(self) -> None:
         """Closes the transport, if it is ours."""
         if self._own_transport is not None:
             await self._own_transport.close()
+
+    def _transport(self, settings: Settings) -> AsyncTransport:
+        with self._lock:  # of other threads, which have event loops of their own
+            if self._own_transport is None:
+                from .transports import AsyncHttpTransport
+
+                self._own_transport = AsyncHttpTransport(**settings.of_transport())
+            return self._own_transport
 
 
 class _Inquiry:

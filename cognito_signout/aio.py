@@ -34,8 +34,8 @@ class AsyncSignOutClient:
     importing botocore, resolving and refreshing credentials) is done in a thread, so that the event loop is not
     blocked; a call's ``timeout`` bounds that too.
 
-    One client may be shared by all tasks of an event loop, and used in one event loop after the other. Close it
-    with :meth:`aclose`, or use it with ``async with``.
+    One client may be shared by all tasks of an event loop, and used in one event loop after the other, or in those of
+    several threads at once. Close it with :meth:`aclose`, or use it with ``async with``.
 
     Args:
         region_name: The region of every call. Default: the one of the ``Config``, else the one that the pool's

@@ -41,7 +41,7 @@ _of_parents: list[object] = []
 
 class AsyncHttpTransport:
     """The transport of :class:`~cognito_signout.AsyncSignOutClient` where none is given: HTTP/1.1, kept alive, on
-    asyncio. It may be used in one event loop after the other.
+    asyncio. It may be used in one event loop after the other, and in those of several threads at once.
 
     Args:
         verify: ``True`` for the certificate authorities that botocore trusts, a path to a bundle of others, or
@@ -77,8 +77,7 @@ class AsyncHttpTransport:
         self._read_timeout = read_timeout
         self._max_idle = max_pool_connections
         self._tcp_keepalive = tcp_keepalive
-        # Together, lest loops that run in two threads at once come between: each would have the other one's guard.
-        self._guarded: tuple[_Pool, AsyncGenerator[None, None]] | None = None
+        self._guarded: dict[asyncio.AbstractEventLoop, tuple[_Pool, AsyncGenerator[None, None]]] = {}
 
     async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
         """Sends the request, once, and returns the response whatever its status.
@@ -96,8 +95,9 @@ class AsyncHttpTransport:
         loop = asyncio.get_running_loop()
         deadline = sooner(None, timeout)
         origin, netloc, target = locate(request.url)
-        guarded = self._guarded
-        pool = guarded[0] if guarded is not None and guarded[0].is_of(loop) else await self._new_pool(loop)
+        pool, _ = self._guarded.get(loop) or (None, None)
+        if pool is None or pool.pid != os.getpid():
+            pool = await self._new_pool(loop)
         connection = pool.take(origin)
         if connection is None:
             connection = await self._connect(loop, origin, netloc, sooner(deadline, self._connect_timeout))
@@ -108,18 +108,24 @@ class AsyncHttpTransport:
             pool.put_back(connection, origin, self._max_idle)
 
     async def close(self) -> None:
-        """Closes the idle connections; those in use are closed when their calls are done."""
-        guarded, self._guarded = self._guarded, None
-        if guarded is not None and guarded[0].is_of(asyncio.get_running_loop()):
-            await guarded[1].aclose()
+        """Closes the idle connections, those of other event loops there; those in use are closed when their calls are
+        done.
+        """
+        guarded, self._guarded = self._guarded, {}
+        pool, guard = guarded.pop(asyncio.get_running_loop(), (None, None))
+        if pool is not None and guard is not None and pool.pid == os.getpid():
+            await guard.aclose()
 
     async def _new_pool(self, loop: asyncio.AbstractEventLoop) -> _Pool:
-        if self._guarded is not None and self._guarded[0].pid != os.getpid():
-            _of_parents.append(self._guarded)
-        pool = _Pool(loop)
+        for other, (pool, guard) in list(self._guarded.items()):
+            if pool.pid != os.getpid():
+                _of_parents.append((pool, guard))
+            if pool.pid != os.getpid() or other.is_closed():
+                self._guarded.pop(other, None)  # which another thread may have done by now
+        pool = _Pool()
         guard = _guard(pool)
         await guard.__anext__()
-        self._guarded = pool, guard  # the guard before closes there what it guards, if its loop still runs
+        self._guarded[loop] = pool, guard
         return pool
 
     async def _connect(
@@ -284,17 +290,16 @@ class _Connection(asyncio.Protocol):
 
 
 class _Pool:
-    """The idle connections of an event loop, in a process."""
+    """The idle connections of an event loop.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Attributes:
+        pid: The process that they belong to.
+    """
+
+    def __init__(self) -> None:
         self.pid = os.getpid()
-        self._loop = loop
         self._idle: dict[Origin, list[_Connection]] = {}
         self._is_closed = False
-
-    def is_of(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether it is the one for this event loop, in this process."""
-        return self._loop is loop and self.pid == os.getpid()
 
     def take(self, origin: Origin) -> _Connection | None:
         """An idle connection, the one that was used last, if there is any."""

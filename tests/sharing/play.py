@@ -27,7 +27,8 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
 #: What every played process begins with.
 PRELUDE = f"""
-import asyncio, faulthandler, gc, itertools, os, signal, sys, threading, warnings
+import asyncio, faulthandler, gc, itertools, logging, os, signal, sys, threading, warnings
+logging.getLogger('asyncio').setLevel(logging.ERROR)  # below that, it is that the machine is slow
 faulthandler.register(signal.SIGALRM, chain=True)  # says where every thread is, and ends the process
 signal.alarm({PATIENCE})
 warnings.filterwarnings('ignore', '.*fork', DeprecationWarning)  # of forking while threads run, which is the point

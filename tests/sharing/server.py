@@ -58,6 +58,8 @@ async def main() -> None:
     server = await asyncio.start_server(memory.serve, "127.0.0.1", backlog=128)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
+    for _ in range(20):  # until it has heard of all that was closed before
+        await asyncio.sleep(0)
     print(json.dumps({"connections": memory.connections, "open": memory.open, "most_open": memory.most_open}))
     memory.ending.set()
     server.close()

@@ -68,6 +68,7 @@ gc.collect()
     )
     assert server.memory.open == 0
     assert set(server.memory.usernames.values()) == {1}
+    assert len(server.memory.connections) <= 4 * 10  # as many as are in flight in each
 
 
 def test_a_client_may_be_used_after_it_was_closed() -> None:
