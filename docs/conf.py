@@ -17,6 +17,8 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 pygments_dark_style = "github-dark"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_title = f"cognito-signout {version}"
 
 # These are no links, as nothing of other sites is fetched: names of the standard library, and what
@@ -29,8 +31,9 @@ nitpick_ignore_regex = [
 # Headings are link targets, under the names that forges give them too.
 myst_heading_anchors = 3
 
+# A signature that is longer has a line for each argument.
+maximum_signature_line_length = 88
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_class_signature = "mixed"
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
