@@ -9,6 +9,7 @@ come to a test as the fixture ``page``, which fails the test if it leaves an exa
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ DOCS = ROOT / "docs"
 #: All pages, by their paths from the top, where some are.
 TOP = ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"]
 PAGES = [*TOP, *sorted(f"docs/{page.relative_to(DOCS)}" for page in DOCS.glob("**/*.md"))]
+#: For tests of the page on FastAPI.
+needs_fastapi = pytest.mark.skipif(find_spec("fastapi") is None, reason="needs fastapi")
 #: The pages that a test has for its own.
 CLAIMED: set[str] = set()
 

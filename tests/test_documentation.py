@@ -21,7 +21,7 @@ from cognito_signout import ServiceError, SignOutError, errors, testing, transpo
 from cognito_signout._options import HONOURED, WITHOUT_EFFECT
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
 from tests import guides
-from tests.pages import CLAIMED, PAGES, ROOT, Page, runs
+from tests.pages import CLAIMED, PAGES, ROOT, Page, needs_fastapi, runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,8 @@ for module in pkgutil.iter_modules(guides.__path__, f"{guides.__name__}."):
 #: How many examples there are at least: an extraction that finds none would make every test here pass.
 MIN_EXAMPLES = 20
 MIN_DOCSTRINGS = 6
+#: What pages need, beside what all tests do.
+NEEDS = {"docs/guides/fastapi.md": needs_fastapi}
 #: Whom the examples sign out.
 USER_POOL_ID, USERNAME = "us-east-1_Ab129faBb", "alice"
 
@@ -65,7 +67,11 @@ def test_the_page_on_observability(page: Page, tmp_path: Path) -> None:
     assert re.sub(r"in \d+ ms", "in 0 ms", ran.stderr).startswith(shown)
 
 
-@pytest.mark.parametrize("page", [name for name in PAGES if name not in CLAIMED], indirect=True)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(name, marks=NEEDS.get(name, ())) for name in PAGES if name not in CLAIMED],
+    indirect=True,
+)
 def test_the_examples_of_a_page_run(page: Page, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who copies from the documentation gets code that works; what is left unrun is left for the reader to find out."""
     run_snippets(page, monkeypatch)

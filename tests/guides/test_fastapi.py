@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from tests.pages import Page
-
-pytest.importorskip("fastapi")
+from tests.pages import Page, needs_fastapi
 
 
+@needs_fastapi
 def test_nobody_is_believed_before_tokens_are_verified() -> None:
     """Who forgets to fill in the verification would have an application that believes everyone."""
     from fastapi.testclient import TestClient
