@@ -214,6 +214,14 @@ def test_the_reference_has_every_public_name(module: ModuleType) -> None:
     assert sorted(described) == sorted(set(module.__all__))
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("docs/")])
+def test_every_page_is_in_the_index(name: str) -> None:
+    """A page that is not listed is not found."""
+    path = name.removeprefix("docs/")
+    index = Page("docs/index.md").text
+    assert path == "index.md" or (f"]({path})" in index and f"\n   {path.removesuffix('.md')}\n" in index)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_links_between_pages_lead_somewhere(name: str) -> None:
     """A dead link is found by the reader otherwise."""
