@@ -60,6 +60,8 @@ def reading_of_response(method: str) -> Generator[None, bytes, tuple[HttpRespons
         body, is_delimited = b"", True
     else:
         body, is_delimited = yield from _read_body(received, headers, is_1_0=is_1_0)
+        if status < 300 and not body and not is_delimited:
+            raise _cut_off()  # before its body, for all that can be known; and an empty one would be a success
     options = {option.strip().lower() for option in headers.get("connection", "").split(",")}
     is_kept = "keep-alive" in options if is_1_0 else "close" not in options
     # Whatever follows, nobody has asked for.
