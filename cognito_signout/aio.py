@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncSignOutClient"]
 
+#: What a parent process has used: to let go of it in a child would reach into the parent's event loop.
+_of_parents: list[object] = []
+
 
 class AsyncSignOutClient:
     """Signs users of Amazon Cognito user pools out of all devices, from asyncio: :class:`SignOutClient` with ``await``.
@@ -210,6 +213,7 @@ class AsyncSignOutClient:
 
     def _own_runtime(self) -> AsyncRuntime:
         if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
+            _of_parents.append(self._current)
             self._start()
         return self._current
 

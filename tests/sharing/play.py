@@ -136,19 +136,21 @@ class RememberingServer:
         self.memory = Memory(**json.loads(output))
 
 
-def play(code: str, *, environment: Mapping[str, str] | None = None, **names: Any) -> str:
+def play(code: str, *, environment: Mapping[str, str] | None = None, is_measured: bool = True, **names: Any) -> str:
     """Runs code in a process of its own, where every warning is an error, and what is complained of at its end fails
     the test. Returns what it printed.
 
     Args:
         code: What comes after the prelude.
         environment: Further variables.
+        is_measured: Whether its coverage may be measured, by a tracer.
         names: What else the code may refer to.
     """
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+    inherited = {name: value for name, value in os.environ.items() if is_measured or not name.startswith("COV")}
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", PRELUDE + given + code],
-        env={**os.environ, **(environment or {})},
+        env={**inherited, **(environment or {})},
         capture_output=True,
         text=True,
         timeout=2 * PATIENCE,
