@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ._masking import presentable
 from .errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -97,8 +96,8 @@ class CredentialsProvider:
     def _find(self, *, afresh: bool) -> Any:
         try:
             source = self._load(afresh)
-        except Exception as error:  # noqa: BLE001 -- a source may be a plugin, a process, a service: it may raise anything
-            raise CredentialsError(f"AWS credentials could not be loaded: {error}. {_HOW_TO}") from presentable(error)
+        except Exception as error:  # a source may be a plugin, a process, a service: it may raise anything
+            raise CredentialsError(f"AWS credentials could not be loaded: {error}. {_HOW_TO}") from error
         if source is None:
             raise CredentialsError(f"no AWS credentials were found; tried: {self._tried()}. {_HOW_TO}")
         return source
@@ -124,8 +123,8 @@ def _freeze(source: Any) -> Credentials:
         access_key = frozen_credentials.access_key
         secret_key = frozen_credentials.secret_key
         token = frozen_credentials.token
-    except Exception as error:  # noqa: BLE001 -- likewise
-        raise CredentialsError(f"AWS credentials could not be refreshed: {error}. {_HOW_TO}") from presentable(error)
+    except Exception as error:
+        raise CredentialsError(f"AWS credentials could not be refreshed: {error}. {_HOW_TO}") from error
     for name, value in (("access key", access_key), ("secret key", secret_key)):
         if not isinstance(value, str) or not value:
             raise CredentialsError(f"the AWS credentials have no {name}. {_HOW_TO}")

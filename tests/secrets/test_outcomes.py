@@ -172,6 +172,13 @@ def implied(error: Exception, context: Exception) -> Exception:
     return error
 
 
+class UnprintableError(Exception):
+    """An exception that can't even say what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
 TRANSPORTS: dict[str, Callable[[str], Exception]] = {
     "OSError": OSError,
     "ConnectionResetError": lambda text: ConnectionResetError(104, text),
@@ -180,6 +187,7 @@ TRANSPORTS: dict[str, Callable[[str], Exception]] = {
     "ours, with a cause": lambda text: caused(SignOutConnectionError("no"), KeyError(text)),
     "with a cause": lambda text: caused(OSError("no"), KeyError(text)),
     "with a context": lambda text: implied(OSError("no"), KeyError(text)),
+    "with a cause without words": lambda text: caused(OSError(text), UnprintableError()),
     "about somebody else": lambda text: SignOutConnectionError(text, username="bob"),
 }
 
