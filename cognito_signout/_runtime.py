@@ -9,23 +9,15 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from attrs import frozen
 
 from ._settings import Resolver, Settings, trace_header
 from ._steps import Shared
 from .transports import HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from ._async_runtime import AsyncRuntime
     from ._credentials import Credentials
     from ._options import Options
-    from .aio import AsyncSignOutClient
-    from .client import SignOutClient
     from .transports import HttpRequest, Transport
 
 
@@ -116,40 +108,3 @@ class Runtime(World):
 
                 self._own_transport = HttpTransport(**settings.of_transport())
             return self._own_transport
-
-
-@frozen(eq=False)  # one is unlike any other, however often one fake is active
-class Substitute:
-    """What gives the clients of a process other runtimes, call by call.
-
-    Attributes:
-        blocking: Gives one to a :class:`SignOutClient` of these arguments.
-        asynchronous: Gives one to an :class:`AsyncSignOutClient`.
-    """
-
-    blocking: Callable[[SignOutClient, Options], Runtime]
-    asynchronous: Callable[[AsyncSignOutClient, Options], AsyncRuntime]
-
-
-#: Those that are in force, while fakes are active. There is no lock, which another thread might hold at a fork: to
-#: append, to remove and to look at the last one are atomic.
-_substitutes: list[Substitute] = []
-
-
-def substitute() -> Substitute | None:
-    """The one that is in force, if any: the innermost."""
-    return next(reversed(_substitutes), None)
-
-
-@contextmanager
-def substituted(
-    blocking: Callable[[SignOutClient, Options], Runtime],
-    asynchronous: Callable[[AsyncSignOutClient, Options], AsyncRuntime],
-) -> Generator[None]:
-    """Gives every client in the process another runtime. The innermost wins; the order of leaving does not matter."""
-    entry = Substitute(blocking, asynchronous)
-    _substitutes.append(entry)
-    try:
-        yield
-    finally:
-        _substitutes.remove(entry)

@@ -6,8 +6,7 @@ import inspect
 import os
 from typing import TYPE_CHECKING
 
-from . import _flow, _steps
-from . import _runtime as runtimes
+from . import _flow, _steps, _substitution
 from ._options import Options
 from ._telemetry import observed
 from .errors import ConfigurationError, SignOutError
@@ -206,7 +205,7 @@ class AsyncSignOutClient:
         self._pid = os.getpid()
 
     def _runtime(self) -> AsyncRuntime:
-        substitute = runtimes.substitute()
+        substitute = _substitution.substitute()
         if substitute is not None:
             return substitute.asynchronous(self, self._options)
         return self._own_runtime()

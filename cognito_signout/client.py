@@ -6,9 +6,9 @@ import inspect
 import os
 from typing import TYPE_CHECKING
 
-from . import _flow, _steps
-from . import _runtime as runtimes
+from . import _flow, _steps, _substitution
 from ._options import Options
+from ._runtime import Runtime, Stopped
 from ._telemetry import observed
 from .errors import ConfigurationError, SignOutError
 
@@ -208,22 +208,22 @@ class SignOutClient:
         self.close()
 
     def _start(self) -> None:
-        self._current = runtimes.Runtime(self._options, self._transport)
+        self._current = Runtime(self._options, self._transport)
         self._pid = os.getpid()  # last: another thread may look in between
 
-    def _runtime(self) -> runtimes.Runtime:
-        substitute = runtimes.substitute()
+    def _runtime(self) -> Runtime:
+        substitute = _substitution.substitute()
         if substitute is not None:
             return substitute.blocking(self, self._options)
         return self._own_runtime()
 
-    def _own_runtime(self) -> runtimes.Runtime:
+    def _own_runtime(self) -> Runtime:
         if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
             self._start()
         return self._current
 
 
-def _drive(flow: _steps.Flow, runtime: runtimes.Runtime, stop: threading.Event | None = None) -> SignOutResult:
+def _drive(flow: _steps.Flow, runtime: Runtime, stop: threading.Event | None = None) -> SignOutResult:
     """Does what the flow asks for, until it is done, or until it is to stop."""
     flow = observed(flow)
     try:
@@ -242,9 +242,9 @@ def _drive(flow: _steps.Flow, runtime: runtimes.Runtime, stop: threading.Event |
         flow.close()  # now, and not when somebody lets go of the traceback
 
 
-def _perform(step: _steps.Step, runtime: runtimes.Runtime, stop: threading.Event | None) -> object:
+def _perform(step: _steps.Step, runtime: Runtime, stop: threading.Event | None) -> object:
     if stop is not None and stop.is_set():
-        raise runtimes.Stopped
+        raise Stopped
     if isinstance(step, _steps.Send):
         return runtime.send(step.request, step.settings, step.timeout)
     if isinstance(step, _steps.Configure):

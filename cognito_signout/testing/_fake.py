@@ -20,8 +20,9 @@ from .._credentials import Credentials
 from .._options import Options
 from ..models import DEFAULT_TOKEN_VALIDITY
 from ..transports import HttpResponse
+from ._activation import Activation
 from ._forks import hold_at_forks
-from ._runtime import Activation, FakeClient, FakeRuntime
+from ._runtime import FakeClient, FakeRuntime
 from ._service import Service, ServiceRefusal, answer, arguments_of, operation_of
 from ._users import Clock, Directory, Tokens, UserPool, utc
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from .._credentials import CredentialsProvider
 from .._endpoints import Endpoint, check_region
 from .._options import attempts_of
 from .._retry import DEFAULT_MAX_ATTEMPTS
-from .._runtime import Runtime, substituted
+from .._runtime import Runtime
 from .._settings import DEFAULT_TIMEOUT, Settings
 from .._steps import Shared
 from .._user_agent import user_agent
@@ -22,13 +20,9 @@ from ..errors import SignOutConnectionError, SignOutTimeoutError
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from types import TracebackType
 
-    from .._async_runtime import AsyncRuntime
     from .._credentials import Credentials
     from .._options import Options
-    from ..aio import AsyncSignOutClient
     from ..transports import HttpRequest, HttpResponse
     from ._users import Clock
 
@@ -38,9 +32,6 @@ NEVER = 365 * 24 * 3600.0
 #: What the clock said when this thread or task last looked at it. That is when it begins to wait, and the date that it
 #: signs with: before it gets on, others may move the clock by any time.
 _looked_at: ContextVar[float] = ContextVar("_looked_at")
-
-T = TypeVar("T")
-F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class FakeRuntime(Runtime):
@@ -137,55 +128,3 @@ class FakeClient(SignOutClient):
 
     def _runtime(self) -> FakeRuntime:
         return self._fake_runtime.of_this_process()
-
-
-class Activation(Generic[T]):
-    """A fake that is active: within ``with``, or for each call of a decorated function, async ones too."""
-
-    def __init__(self, fake: T, runtime_of: Callable[[object, Options], FakeRuntime]) -> None:
-        self._fake = fake
-        self._runtime_of = runtime_of
-        self._entered: list[AbstractContextManager[None]] = []
-
-    def __enter__(self) -> T:
-        context = self._substituted()
-        context.__enter__()
-        self._entered.append(context)
-        return self._fake
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._entered.pop().__exit__(exc_type, exc, traceback)
-
-    def __call__(self, function: F) -> F:
-        """Decorates a function.
-
-        Raises:
-            TypeError: It is a class or a generator function, which would leave the fake before they do their work.
-        """
-        if isinstance(function, type) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError("activate() decorates functions; within a class or a generator, use it by `with`")
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def call_async(*args: Any, **kwargs: Any) -> Any:
-                with self._substituted():
-                    return await function(*args, **kwargs)
-
-            return cast("F", call_async)
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with self._substituted():
-                return function(*args, **kwargs)
-
-        return cast("F", call)
-
-    def _substituted(self) -> AbstractContextManager[None]:
-        def asynchronous(client: AsyncSignOutClient, options: Options) -> AsyncRuntime:
-            from ._async_runtime import FakeAsyncRuntime
-
-            return FakeAsyncRuntime(self._runtime_of(client, options))
-
-        return substituted(self._runtime_of, asynchronous)
