@@ -55,12 +55,12 @@ class Records:
                 "seconds": seconds,
             }
             if isinstance(answer, HttpResponse):
-                what = f"HTTP status {answer.status}"
+                what = f"HTTP {answer.status}"
                 extra |= {"http_status": answer.status, "request_id": request_id(answer)}
             else:
                 what = type(answer).__name__
             self._logger.debug(
-                "%s: attempt %d at %s: %s in %.0f ms",
+                "%s: attempt %d at %s: %s, %.0f ms",
                 self._user_pool_id,
                 self._attempt,
                 step.settings.endpoint.host,

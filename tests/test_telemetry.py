@@ -89,7 +89,7 @@ def test_each_request_is_a_record_of_level_debug(way: Way, fake: FakeCognito, ca
         result = sign_out(way.client_of(fake))
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("cognito_signout", "DEBUG")
-    assert record.getMessage().startswith(f"{POOL}: attempt 1 at cognito-idp.us-east-1.amazonaws.com: HTTP status 200")
+    assert record.getMessage().startswith(f"{POOL}: attempt 1 at cognito-idp.us-east-1.amazonaws.com: HTTP 200")
     told = vars(record)
     assert (told["user_pool_id"], told["attempt"], told["http_status"]) == (POOL, 1, 200)
     assert told["request_id"] == result.id
@@ -98,7 +98,7 @@ def test_each_request_is_a_record_of_level_debug(way: Way, fake: FakeCognito, ca
 
 @pytest.mark.parametrize(
     ("fault", "what"),
-    [("TooManyRequestsException", "HTTP status 400"), ("reset", "SignOutConnectionError")],
+    [("TooManyRequestsException", "HTTP 400"), ("reset", "SignOutConnectionError")],
 )
 def test_each_retry_is_a_record_of_level_info(
     fault: str, what: str, way: Way, fake: FakeCognito, caplog: pytest.LogCaptureFixture
@@ -108,7 +108,7 @@ def test_each_retry_is_a_record_of_level_info(
     with caplog.at_level("DEBUG", "cognito_signout"):
         assert sign_out(way.client_of(fake)).attempts == 3
     assert [record.levelname for record in caplog.records] == ["DEBUG", "INFO", "DEBUG", "INFO", "DEBUG"]
-    assert f"attempt 1 at cognito-idp.us-east-1.amazonaws.com: {what} in " in caplog.messages[0]
+    assert f"attempt 1 at cognito-idp.us-east-1.amazonaws.com: {what}, " in caplog.messages[0]
     cause = "TooManyRequestsError" if what.startswith("HTTP") else what
     assert caplog.messages[1::2] == [
         f"{POOL}: trying again, attempt 2, after {cause}",
