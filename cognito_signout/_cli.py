@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ._command.arguments import DEFAULT_CONCURRENCY, FAKE_USERS, new_parser
 from ._command.interruption import INTERRUPTED, Interruption
@@ -126,7 +127,10 @@ def _open(path: str, stack: ExitStack) -> UsernameFile:
 def _journal(options: argparse.Namespace, stack: ExitStack) -> Journal | None:
     if options.journal is None:
         return None
-    return stack.enter_context(Journal(options.journal, options.user_pool_id, read_only=options.dry_run))
+    endpoint = "fake" if options.fake else options.endpoint_url and urlsplit(options.endpoint_url).netloc
+    return stack.enter_context(
+        Journal(options.journal, options.user_pool_id, endpoint=endpoint, read_only=options.dry_run)
+    )
 
 
 def _count(sources: Sequence[str | UsernameFile], interruption: Interruption) -> int | None:

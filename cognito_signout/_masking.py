@@ -16,10 +16,18 @@ if TYPE_CHECKING:
 
 MASK = "***"
 
+#: Names shorter than this are looked for as words of their own: there is an "a" in most texts, and nothing is hidden by
+#: ``***ws configure``.
+MIN_LENGTH = 4
+
+_ID = re.compile(r"[A-Za-z0-9-]{,64}")
+
 #: A secret access key has 40 characters of base64, a session token more; there are letters of both cases and digits
 #: in either, which a path or a hash in hexadecimal that is as long hardly has. And signatures, where they are named.
+#: The names of roles in ARNs, which errors are about, can look alike.
 _KEY = re.compile(
-    r"(?<![A-Za-z0-9/+])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])[A-Za-z0-9/+]{40,}={0,2}"
+    r"(?P<arn>arn:aws[a-z-]*:[A-Za-z0-9:/+=,.@_-]+)"
+    r"|(?<![A-Za-z0-9/+])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])[A-Za-z0-9/+]{40,}={0,2}"
     r"|(?<=Signature=)[0-9a-fA-F]{64}"
 )
 
@@ -31,7 +39,15 @@ def masked(text: str, username: str | None) -> str:
         text: The text.
         username: The username, if it is about one.
     """
-    text = _KEY.sub(MASK, text)
+    return _without_name(_KEY.sub(lambda match: match["arn"] or MASK, text), username)
+
+
+def masked_id(text: str, username: str | None) -> str:
+    """The same for the id of a request, which may look like a key: the fake services of others make such."""
+    return _without_name(text, username) if _ID.fullmatch(text) else masked(text, username)
+
+
+def _without_name(text: str, username: str | None) -> str:
     if not username:
         return text
     from urllib.parse import quote
@@ -42,8 +58,10 @@ def masked(text: str, username: str | None) -> str:
     spellings = {username, username.lower(), username.upper(), username.casefold()}
     spellings |= {json.dumps(name)[1:-1] for name in spellings}
     spellings |= {quote(username, safe="", errors="replace"), quote(username, errors="replace")}
-    longest_first = sorted(spellings, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, longest_first)), MASK, text, flags=re.IGNORECASE)
+    longest_first = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
+    if len(username) < MIN_LENGTH:
+        longest_first = rf"(?<![^\W_])(?:{longest_first})(?![^\W_])"
+    return re.sub(longest_first, MASK, text, flags=re.IGNORECASE)
 
 
 def presentable(cause: BaseException | None, username: str | None = None) -> BaseException | None:

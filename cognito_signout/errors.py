@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._masking import masked
+from ._masking import masked, masked_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +101,7 @@ class SignOutError(Exception):
         if self.http_status is not None:
             details.append(f"HTTP {self.http_status}")
         if self.request_id is not None:
-            details.append(f"request id {self._mask(self.request_id)}")
+            details.append(f"request id {masked_id(self.request_id, self.username)}")
         if self.attempts > 1:
             details.append(f"{self.attempts} attempts")
         return f"{self._mask(self.message)} [{', '.join(details)}]"
@@ -117,7 +117,7 @@ class SignOutError(Exception):
         answered = {
             "aws_code": self.aws_code and self._mask_code(self.aws_code),
             "http_status": self.http_status,
-            "request_id": self.request_id and self._mask(self.request_id),
+            "request_id": self.request_id and masked_id(self.request_id, self.username),
             "reason_code": self.reason_code and self._mask(self.reason_code),
         }
         fields |= {name: value for name, value in answered.items() if value is not None}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from attrs import field, frozen
 
-from ._masking import masked
+from ._masking import masked_id
 from .errors import SignOutError, ValidationError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class SignOutResult:
     attempts: int = 1
 
     def __repr__(self) -> str:
-        shown = {"id": masked(self.id, self.username), "created_at": self.created_at}
+        shown = {"id": masked_id(self.id, self.username), "created_at": self.created_at}
         shown |= {"user_pool_id": self.user_pool_id, "attempts": self.attempts}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 

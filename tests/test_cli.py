@@ -387,6 +387,24 @@ def test_the_journal_lets_a_run_be_started_again(service: Service, tmp_path: Pat
     assert [{**line, "check": entry["check"]} for line, entry in zip(printed, written, strict=True)] == written
 
 
+@pytest.mark.parametrize("is_embedded", [True, False], ids=["--fake", "--endpoint-url"])
+def test_a_rehearsal_does_not_count_as_a_run(
+    is_embedded: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, whoever was signed out of a fake would be skipped when it is meant."""
+    arguments = ["--user-pool-id", POOL, "--journal", str(tmp_path / "run.jsonl"), "alice"]
+    fake = FakeCognito()
+    fake.add_user(user_pool_id=POOL, username="alice")
+    with FakeCognitoServer(fake) as server:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", fake.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", fake.secret_key)
+        elsewhere = ["--fake"] if is_embedded else ["--endpoint-url", server.endpoint_url]
+        assert main([*arguments, *elsewhere]) == 0
+        assert main([*arguments, *elsewhere, "--dry-run"]) == 0
+    assert main(arguments) == 2
+    assert "and not about AWS: use another file" in capsys.readouterr().err
+
+
 def test_a_run_that_is_killed_again_and_again_signs_everyone_out(service: Service, tmp_path: Path) -> None:
     """SIGKILL, the OOM killer, a lost machine: nobody may be lost, and hardly anybody asked for twice."""
     names = service.add_users(3_000)

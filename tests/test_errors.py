@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import cognito_signout
 from cognito_signout import errors
+from cognito_signout._masking import MIN_LENGTH
 from cognito_signout.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -200,17 +201,18 @@ def test_an_error_does_not_show_the_username_that_the_service_echoed(username: s
     """Names of users, often e-mail addresses, would end up in logs and error trackers."""
     echoed = echo(username)
     template = "User {} does not exist"
+    gap = "-" if len(username) < MIN_LENGTH else ""  # short names are looked for as words
     error = UserNotFoundError(
         template.format(echoed),
-        code=f"X{echoed}",
-        aws_code=f"Y{echoed}",
-        request_id=f"Z{echoed}",
-        reason_code=f"W{echoed}",
+        code=f"X{gap}{echoed}",
+        aws_code=f"Y{gap}{echoed}",
+        request_id=f"Z{gap}{echoed}",
+        reason_code=f"W{gap}{echoed}",
         user_pool_id="us-east-1_Ab129faBb",
         username=username,
         attempts=2,
     )
-    bare = UserNotFoundError(template, code="X", aws_code="Y", request_id="Z", reason_code="W", attempts=2)
+    bare = UserNotFoundError(template, code="X-", aws_code="Y-", request_id="Z-", reason_code="W-", attempts=2)
     frame = f"{_last_line(bare)}{bare!r}us-east-1_Ab129faBb***"
     assume(all(name.lower() not in frame.lower() for name in (username, echoed)))
     for shown in (str(error), repr(error), f"{error}", _last_line(error)):
@@ -219,6 +221,41 @@ def test_an_error_does_not_show_the_username_that_the_service_echoed(username: s
         assert "***" in shown
     assert error.message == template.format(echoed)
     assert error.username == username
+
+
+@pytest.mark.parametrize("username", ["a", "1", "aws", "-"])
+def test_a_short_name_does_not_make_a_message_unreadable(username: str) -> None:
+    """There is an "a" in most texts: who has that name could not read a word of what went wrong."""
+    error = UserNotFoundError(
+        "no credentials were found: see `configure`",
+        request_id="1c0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a51",
+        user_pool_id="us-east-1_Ab129faBb",
+        username=username,
+    )
+    shown = (
+        "no credentials were found: see `configure` [USER_NOT_FOUND, request id 1c0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a51]"
+    )
+    assert str(error) == shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "arn:aws:sts::123456789012:assumed-role/AccountsStack-SignOutRoleA1B2C3D4-Qm7Zk2Xw9Lp1/AccountsStackSignOut5E6F7A8B",
+        "arn:aws-us-gov:iam::123456789012:role/SignsUsersOutOfEveryDeviceWhenTheyLeave01",
+    ],
+)
+def test_a_role_is_named(said: str) -> None:
+    """Who was refused what is what an administrator has to know, however much the name looks like a key."""
+    error = NotAuthorizedError(f"User: {said} is not authorized to perform cognito-idp:AdminUserGlobalSignOut")
+    assert f"User: {said} is not" in str(error)
+
+
+def test_the_id_of_a_request_is_shown() -> None:
+    """It is what AWS's support asks for; moto's looks like a key."""
+    identifier = "kLp3ZkqGzV7ybxWg0mNc8aXr5tQeHuJ1sDfO9iPwBv2TnYlM6RjC"
+    assert identifier in str(UserNotFoundError("no", request_id=identifier, username="alice"))
+    assert "***" in str(UserNotFoundError("no", request_id=f"{identifier}/{identifier}", username="alice"))
 
 
 def test_every_spelling_of_a_letter_is_masked_as_a_whole() -> None:

@@ -45,7 +45,7 @@ def new_parser() -> argparse.ArgumentParser:
         "--journal",
         metavar="FILE",
         help="keep what became of each user in this file; started again with it, the command skips whom it has signed "
-        "out already",
+        "out already; with it, nobody who is named twice is signed out twice",
     )
     parser.add_argument("--max-rate", type=_rate, metavar="N", help="send at most N requests a second (default: any)")
     parser.add_argument(

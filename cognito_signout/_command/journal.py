@@ -44,20 +44,23 @@ class Journal:
     Args:
         path: The file. It is created, readable by its owner alone, if it does not exist.
         user_pool_id: The pool that it is about.
+        endpoint: Where requests go, if not to AWS: nobody is signed out there who was signed out elsewhere.
         read_only: Whether to leave the file as it is, and to take one that does not exist for an empty one.
 
     Attributes:
         signed_out: Who is signed out according to it, as of its opening.
 
     Raises:
-        JournalError: It can't be opened, is no journal, is damaged, is about another pool, or another process
-            is using it. It was not written to.
+        JournalError: It can't be opened, is no journal, is damaged, is about another pool or endpoint, or another
+            process is using it. It was not written to.
     """
 
-    def __init__(self, path: str, user_pool_id: str, *, read_only: bool = False) -> None:
+    def __init__(self, path: str, user_pool_id: str, *, endpoint: str | None = None, read_only: bool = False) -> None:
         self.path = path
         self.signed_out: set[str] = set()
-        self._header = _line({"format": FORMAT, "version": VERSION, "user_pool_id": user_pool_id})
+        self._user_pool_id, self._endpoint = user_pool_id, endpoint
+        elsewhere = {} if endpoint is None else {"endpoint": endpoint}
+        self._header = _line({"format": FORMAT, "version": VERSION, "user_pool_id": user_pool_id, **elsewhere})
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
         self._fd = -1
         self._broken: JournalError | None = None
@@ -166,7 +169,9 @@ class Journal:
             return "is no journal of this command"
         if found.get("version") != VERSION:
             return "was written by another version of this command"
-        return "is about another user pool"
+        if found.get("user_pool_id") != self._user_pool_id:
+            return "is about another user pool"
+        return f"is about {found.get('endpoint') or 'AWS'}, and not about {self._endpoint or 'AWS'}: use another file"
 
     def _write(self, data: bytes) -> None:
         if self._broken is not None:

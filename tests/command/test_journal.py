@@ -144,6 +144,10 @@ def test_no_bit_of_a_line_may_differ(path: Path, entries: list[tuple[str, bool]]
             "is about another user pool",
         ),
         (
+            f'{{"format": "cognito-signout journal", "version": 1, "user_pool_id": "{POOL}", "endpoint": "fake"}}\n',
+            "is about fake, and not about AWS",
+        ),
+        (
             f'{{"format": "cognito-signout journal", "version": 1, "user_pool_id": "{POOL}"}}\n{outcome("alice")}\n',
             "is damaged: line 2",
         ),
