@@ -57,6 +57,7 @@ class Call:
     _settings: Settings
     _credentials: Credentials
     _response: HttpResponse | None
+    _offset: float  # with which the last request was signed: another call may correct the shared one
 
     def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str) -> None:
         self.attempts = 0
@@ -68,7 +69,6 @@ class Call:
         self._counted = 0  # attempts that count
         self._cost = 0  # of the last retry
         self._error: SignOutError | None = None  # of the last attempt
-        self._offset = 0.0  # with which the last request was signed: another call may correct the shared one
         self._invocation_id = _random_uuid()
         self._may_correct_clock = True
         self._may_replace_credentials = True

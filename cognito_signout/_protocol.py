@@ -98,7 +98,7 @@ def check_username(username: str) -> None:
 
 def encode_body(user_pool_id: str, username: str) -> bytes:
     """The body of the request, as boto3 writes it."""
-    return f'{{"UserPoolId": {_quoted(user_pool_id)}, "Username": {_quoted(username)}}}'.encode("ascii")
+    return f'{{"UserPoolId": {_quoted(user_pool_id)}, "Username": {_quoted(username)}}}'.encode()
 
 
 def read_response(
@@ -201,7 +201,7 @@ def _json(raw: bytes) -> object:
     if raw == b"{}":  # as the service says yes
         return {}
     try:
-        return json.loads(raw.decode("utf-8"))
+        return json.loads(raw.decode())
     except (ValueError, RecursionError):
         return None
 

@@ -361,6 +361,17 @@ def test_attempts_are_numbered_under_one_id_and_signed_each_at_its_time() -> Non
     assert again.requests[0].headers["amz-sdk-invocation-id"] != first.headers["amz-sdk-invocation-id"]
 
 
+def test_the_id_of_a_call_is_a_random_uuid() -> None:
+    """Two calls of a fleet could have one id, or the id be refused by whoever parses it."""
+    world = World(OK)
+    for _ in range(200):
+        world.call()
+    ids = [uuid.UUID(request.headers["amz-sdk-invocation-id"]) for request in world.requests]
+    assert {(each.version, each.variant) for each in ids} == {(4, uuid.RFC_4122)}
+    bits = set(zip(*[f"{each.int:0128b}" for each in ids], strict=True))
+    assert len(bits) == 122 + 2, "all but the six of the version and the variant come from chance, each by itself"
+
+
 @pytest.mark.parametrize(
     ("answer", "random", "pauses"),
     [
@@ -426,6 +437,7 @@ def test_no_request_is_sent_when_the_time_is_up() -> None:
     error = world.failed_call(timeout=10)
     assert type(error) is SignOutTimeoutError
     assert (error.attempts, error.username, world.requests) == (0, "alice", [])
+    assert "timeout ran out" in error.message
 
 
 @pytest.mark.parametrize(("timeout", "attempts"), [(0.4, 1), (0.5, 1), (0.6, 2), (1.5, 2), (1.6, 3)])
