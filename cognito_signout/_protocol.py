@@ -65,8 +65,8 @@ def check_user_pool_id(user_pool_id: str) -> None:
     """Raises a :class:`ValidationError` for what is no id of a user pool."""
     if not isinstance(user_pool_id, str):
         raise ValidationError(f"user_pool_id must be a str, not {type(user_pool_id).__name__}")
-    if not 1 <= len(user_pool_id) <= MAX_USER_POOL_ID:
-        raise ValidationError(f"user_pool_id must have 1 to {MAX_USER_POOL_ID} characters, not {len(user_pool_id)}")
+    if len(user_pool_id) > MAX_USER_POOL_ID:
+        raise ValidationError(f"user_pool_id must have up to {MAX_USER_POOL_ID} characters, not {len(user_pool_id)}")
     if not USER_POOL_ID.fullmatch(user_pool_id):
         raise ValidationError(
             "user_pool_id must be a region, an underscore, and ASCII letters and digits, such as us-east-1_Ab129faBb"

@@ -282,6 +282,7 @@ def test_success_is_2xx_with_nothing_or_the_envelope(status: int, body: bytes) -
         b"\xff",
         b"[" * 100_000,
         b'{"success": true, "data": ' + b"9" * 10_000 + b"}",
+        b" " * MAX_BODY,
         b"{}" + b" " * (MAX_BODY - 1),
         b'{"success": true}' + b" " * MAX_BODY,
     ],
@@ -295,6 +296,11 @@ def test_2xx_with_anything_else_is_no_sign_out(body: bytes) -> None:
     assert (outcome.code, outcome.http_status, outcome.request_id) == ("INVALID_RESPONSE", 200, "request")
     assert (outcome.aws_code, outcome.retryable) == (None, False)
     assert "1 MiB" in outcome.message if len(body) > MAX_BODY else "text/html" in outcome.message
+
+
+def test_a_body_of_just_1_mib_is_read() -> None:
+    """The bound would not be where the documentation says it is."""
+    assert result(200, b"{}" + b" " * (MAX_BODY - 2)).id == "invocation"
 
 
 def test_a_page_without_a_content_type_is_named_as_such() -> None:
