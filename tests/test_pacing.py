@@ -111,14 +111,39 @@ def test_whatever_has_happened_the_rate_recovers(history: Sequence[tuple[float, 
     assert pacer.rate >= 25
 
 
-def test_the_first_throttle_sets_the_rate_at_which_requests_got_through() -> None:
+@pytest.mark.parametrize("start", [0.0, 5000.0])
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 2.0])
+def test_the_first_throttle_sets_the_rate_at_which_requests_got_through(start: float, seconds: float) -> None:
     """A run would creep up to a rate that it had reached already, or go on as if nothing had happened."""
     pacer = Pacer()
-    for n in range(200):  # in two seconds
-        pacer.reserve(n / 100, 0.5)
-        pacer.passed(n / 100)
-    pacer.throttled(sent_at=2.0, now=2.0)
+    for n in range(int(100 * seconds)):
+        pacer.reserve(start + n / 100, 0.5)
+        pacer.passed(start + n / 100)
+    pacer.throttled(sent_at=start + seconds, now=start + seconds)
     assert 60 <= pacer.rate <= 100
+
+
+def test_after_the_first_throttle_the_rate_doubles_every_second() -> None:
+    """A run that was throttled when it began would take minutes to come to the rate that it may have."""
+    pacer = Pacer()
+    pacer.reserve(0.0, 0.5)
+    pacer.throttled(sent_at=0.0, now=0.0)
+    first = pacer.rate
+    now = 0.0
+    while now < 3:
+        pacer.passed(now)
+        now += 1 / pacer.rate
+    assert 8 * first <= pacer.rate <= 16 * first
+
+
+def test_being_throttled_is_an_answer() -> None:
+    """A service that is there again, and busy, would be taken for one that is still gone."""
+    pacer = Pacer()
+    for now in range(5):
+        pacer.failed(sent_at=now, now=now)
+    pacer.throttled(sent_at=100.0, now=100.0)
+    pacer.failed(sent_at=200.0, now=200.0)
+    assert pacer.reserve(200.0, 0.0) == pytest.approx(0.05)
 
 
 def test_a_first_request_that_is_throttled_leaves_a_rate_to_begin_with() -> None:
