@@ -77,7 +77,7 @@ def endpoint_for(
         ConfigurationError: There is no such endpoint, or ``url`` is no http(s) URL.
     """
     if url is None:
-        parameters = {"Region": region, "UseFIPS": use_fips, "UseDualStack": use_dualstack, "Endpoint": None}
+        parameters = {"Region": region, "UseFIPS": use_fips, "UseDualStack": use_dualstack}
         url = _RuleSet(partitions).resolve(rules["rules"], parameters)
         if url is None:
             raise ConfigurationError(f"botocore's endpoint rules have no endpoint for the region {region}")
@@ -99,7 +99,7 @@ def _parse(url: str, region: str) -> Endpoint:
     hostname = (parts.hostname or "").lower()
     is_ipv6 = _IPV6.fullmatch(hostname) is not None
     host = f"[{hostname}]" if is_ipv6 else hostname
-    label = hostname[:-1] if hostname.endswith(".") else hostname
+    label = hostname.removesuffix(".")
     if (
         parts.scheme not in _DEFAULT_PORTS
         or not f"{parts.netloc.rpartition('@')[2].lower()}:".startswith(f"{host}:")  # what else the brackets hold

@@ -31,6 +31,7 @@ REGIONS = sorted({region for partition in PARTITIONS["partitions"] for region in
 UNKNOWN_REGIONS = ["us-foo-9", "xx-nowhere-1", "local", "US-EAST-1", "a", "x" * 63]
 FIPS_REGIONS = ["fips-us-east-1", "us-gov-west-1-fips", "eu-west-1-fips"]
 CUSTOM = "http://localhost:5000/idp"
+HOST_OF_255 = ".".join(["a" * 63] * 4)
 
 
 class Recorder:
@@ -158,6 +159,8 @@ def custom(url: Any, region: str = "us-east-1") -> Endpoint:
         ("https://[2001:DB8::A]", "https://[2001:db8::a]/", "[2001:db8::a]", "/"),
         ("https://user:password@example.com/", "https://example.com/", "example.com", "/"),
         ("https://example.com/?", "https://example.com/", "example.com", "/"),
+        (f"https://{HOST_OF_255}", f"https://{HOST_OF_255}/", HOST_OF_255, "/"),
+        (f"https://{HOST_OF_255}./", f"https://{HOST_OF_255}./", f"{HOST_OF_255}.", "/"),
     ],
 )
 def test_a_custom_endpoint_is_taken_as_it_is_named(url: str, sent: str, host: str, path: str) -> None:
@@ -197,6 +200,7 @@ def test_a_custom_endpoint_is_taken_as_it_is_named(url: str, sent: str, host: st
         "http://example.com\r\nHost: evil",
         "http://example.com/\n",
         "http://example.com\x00",
+        "http://" + ".".join(["a" * 63, "a" * 63, "a" * 63, "a" * 62, "a"]),
         "http://" + ".".join(["a" * 63] * 5),
         "http://" + "a" * 64,
         "http://[localhost]/",
