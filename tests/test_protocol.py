@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import unicodedata
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -276,6 +277,7 @@ def test_success_is_2xx_with_nothing_or_the_envelope(status: int, body: bytes) -
         b'{"message": "OK"}',
         b'{"__type": "UserNotFoundException"}',
         b'{"error": {"code": "USER_NOT_FOUND"}}',
+        b'{"success": true, "error": {"code": "USER_NOT_FOUND"}}',
         b"<html><body>Sign in to the guest network</body></html>",
         "{}".encode("utf-16"),
         b"\xef\xbb\xbf{}",
@@ -370,6 +372,18 @@ def test_the_time_is_the_services_own_if_it_has_one(data: Any, date: str, create
     """Tokens would be held to the wrong instant, or a malformed date would break the call."""
     outcome = result(200, {"success": True, "data": {"created_at": data}}, date=date)
     assert outcome.created_at.isoformat() == created_at
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="a system whose time zone can't be set for a process")
+@pytest.mark.parametrize("text", ["2025-02-03T04:05:06", "2025-02-03T06:05:06+02:00"])
+def test_the_time_is_in_utc_wherever_the_machine_is(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-out would be hours off on a machine that is not in UTC, and tokens be held to the wrong instant."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC-5:30")
+        time.tzset()
+        outcome = result(200, {"success": True, "data": {"created_at": text}})
+    time.tzset()
+    assert outcome.created_at.isoformat() == "2025-02-03T04:05:06+00:00"
 
 
 def test_a_response_without_a_date_has_the_time_that_was_given_in_whole_seconds() -> None:
