@@ -1,7 +1,7 @@
 """What the flow of an async call runs on: the runtime of :mod:`._runtime`, without blocking the event loop.
 
 Whatever may read files, import botocore, start processes or call other services is done in a thread; what is at hand
-is taken as it is. asyncio is named here, in the drivers of :mod:`.aio` and :mod:`._tasks`, and in the transport.
+is taken as it is. asyncio is named here, in :mod:`._waiting` and :mod:`._tasks`, and in the transport.
 """
 
 from __future__ import annotations

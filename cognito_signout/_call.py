@@ -1,6 +1,6 @@
 """One call: what it sends, and what it makes of each answer, until one settles it.
 
-It yields :mod:`._steps`, and does no I/O itself. It returns a result or raises a :class:`SignOutError`, which does not
+It yields :mod:`._steps`, and does no I/O itself. It returns a result or raises a :class:`SignOutError`, which may not
 say yet whom it was about.
 """
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from ._credentials import Credentials
     from ._settings import Settings
-    from ._steps import Clock, Flow, Shared, Step
+    from ._shared import Clock, Shared
+    from ._steps import Flow, Step
     from .models import SignOutOutcome
 
 #: How far, in seconds, the service's clock must be from ours before a refused signature is put down to that.

@@ -127,7 +127,8 @@ def _open(path: str, stack: ExitStack) -> UsernameFile:
 def _journal(options: argparse.Namespace, stack: ExitStack) -> Journal | None:
     if options.journal is None:
         return None
-    endpoint = "fake" if options.fake else options.endpoint_url and urlsplit(options.endpoint_url).netloc
+    endpoint_url: str | None = "//fake" if options.fake else options.endpoint_url
+    endpoint = urlsplit(endpoint_url).netloc.rpartition("@")[2] if endpoint_url else None
     return stack.enter_context(
         Journal(options.journal, options.user_pool_id, endpoint=endpoint, read_only=options.dry_run)
     )

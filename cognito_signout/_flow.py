@@ -3,7 +3,7 @@
 It is a generator that does no I/O. It yields what it needs done (the steps of :mod:`._steps`) and is sent back what
 came of it; a driver, blocking or async, does it. Time and randomness come from the :class:`Clock` and what calls share
 from the :class:`Shared` that it is given. It returns a result, or raises a :class:`SignOutError`, complete with the
-user, the pool and the number of attempts, and without a cause that would show the user's name in a traceback.
+user, the pool and the number of attempts, and without a cause that would show a name or a secret in a traceback.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from .errors import SignOutError, ValidationError
 
 if TYPE_CHECKING:
     from ._pacing import Pacer
-    from ._steps import Clock, Flow, Shared
+    from ._shared import Clock, Shared
+    from ._steps import Flow
 
 
 def sign_out(
@@ -53,7 +54,8 @@ def sign_out(
             username=username if isinstance(username, str) else None,
             attempts=call.attempts,
         )
-        cause = error.__cause__ if told is error else error
+        context = None if error.__suppress_context__ else error.__context__
+        cause = (error.__cause__ or context) if told is error else error
         if presentable(cause, told.username) is not cause:
             raise told from None
         if told is error:

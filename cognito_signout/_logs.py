@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ._protocol import request_id
+from ._protocol import request_uuid
 from ._steps import Configure, Send
 from .transports import HttpResponse
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import logging
 
     from ._steps import Step
-    from .models import SignOutOutcome
+    from .models import SignOutResult
 
 
 class Records:
@@ -56,7 +56,7 @@ class Records:
             }
             if isinstance(answer, HttpResponse):
                 what = f"HTTP {answer.status}"
-                extra |= {"http_status": answer.status, "request_id": request_id(answer)}
+                extra |= {"http_status": answer.status, "aws_request_id": request_uuid(answer)}
             else:
                 what = type(answer).__name__
             self._logger.debug(
@@ -69,5 +69,5 @@ class Records:
                 extra=extra,
             )
 
-    def settled(self, outcome: SignOutOutcome | None) -> None:
+    def settled(self, outcome: SignOutResult | Exception | None) -> None:
         """Nothing: whoever called is told by the outcome."""

@@ -22,12 +22,15 @@ MIN_LENGTH = 4
 
 _ID = re.compile(r"[A-Za-z0-9-]{,64}")
 
-#: A secret access key has 40 characters of base64, a session token more; there are letters of both cases and digits
-#: in either, which a path or a hash in hexadecimal that is as long hardly has. And signatures, where they are named.
-#: The names of roles in ARNs, which errors are about, can look alike.
+#: A character of base64, as it is and as URLs and JSON spell it.
+_UNIT = r"(?:[A-Za-z0-9/+]|%2[BbFf]|%3[Dd]|\\/)"
+#: A secret access key has 40 characters of base64, a session token more than 100; there are letters of both cases and
+#: digits in either, which a path or a hash in hexadecimal that is as long hardly has. And signatures, where they are
+#: named. The names of roles in ARNs, which errors are about, can look alike.
 _KEY = re.compile(
     r"(?P<arn>arn:aws[a-z-]*:[A-Za-z0-9:/+=,.@_-]+)"
-    r"|(?<![A-Za-z0-9/+])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])[A-Za-z0-9/+]{40,}={0,2}"
+    r"|(?<![A-Za-z0-9/+])(?=[a-z0-9/+%\\]*[A-Z])(?=[A-Z0-9/+%\\]*[a-z])(?=[A-Za-z/+%\\]*[0-9])"
+    rf"(?:{_UNIT}{{100,}}|{_UNIT}{{40}})(?![A-Za-z0-9/+])={{0,2}}"
     r"|(?<=Signature=)[0-9a-fA-F]{64}"
 )
 
@@ -39,29 +42,41 @@ def masked(text: str, username: str | None) -> str:
         text: The text.
         username: The username, if it is about one.
     """
-    return _without_name(_KEY.sub(lambda match: match["arn"] or MASK, text), username)
+    keys = [match.span() for match in _KEY.finditer(text) if match["arn"] is None]
+    return _without(text, keys + _names(text, username))
 
 
 def masked_id(text: str, username: str | None) -> str:
     """The same for the id of a request, which may look like a key: the fake services of others make such."""
-    return _without_name(text, username) if _ID.fullmatch(text) else masked(text, username)
+    return _without(text, _names(text, username)) if _ID.fullmatch(text) else masked(text, username)
 
 
-def _without_name(text: str, username: str | None) -> str:
+def _names(text: str, username: str | None) -> list[tuple[int, int]]:
+    """Where the username is."""
     if not username:
-        return text
+        return []
     from urllib.parse import quote
 
     # Cognito's usernames may be case-insensitive, and then it echoes them in lower case; which, for a few letters, is
     # more than IGNORECASE knows of: "İ" becomes two characters, and so does "ß" in upper case. And whoever quotes a
     # request may quote it as it was written.
-    spellings = {username, username.lower(), username.upper(), username.casefold()}
+    spellings = {username, username.casefold()}
     spellings |= {json.dumps(name)[1:-1] for name in spellings}
     spellings |= {quote(username, safe="", errors="replace"), quote(username, errors="replace")}
-    longest_first = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
+    pattern = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
     if len(username) < MIN_LENGTH:
-        longest_first = rf"(?<![^\W_])(?:{longest_first})(?![^\W_])"
-    return re.sub(longest_first, MASK, text, flags=re.IGNORECASE)
+        pattern = rf"(?<![^\W_])(?:{pattern})(?![^\W_])"
+    return [match.span() for match in re.finditer(pattern, text, flags=re.IGNORECASE)]
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    """The text with a mask for each span, or for those that overlap."""
+    shown, end = "", 0
+    for start, stop in sorted(spans):
+        if start >= end:
+            shown += text[end:start] + MASK
+        end = max(end, stop)
+    return shown + text[end:]
 
 
 def presentable(cause: BaseException | None, username: str | None = None) -> BaseException | None:

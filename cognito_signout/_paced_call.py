@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ._pacing import Pacer
-    from ._steps import Clock, Shared, Step
+    from ._shared import Clock, Shared
+    from ._steps import Step
     from .models import SignOutOutcome
 
 
 class PacedCall(Call):
     """A call whose timeout begins with its first turn."""
 
-    _timeout: float | None
-
     def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str, pacer: Pacer) -> None:
         super().__init__(clock, shared, user_pool_id, username)
         self._pacer = pacer
+        self._timeout: float | None = None
 
     def _start(self, timeout: float | None) -> None:
         self._timeout = timeout  # which begins when it is this call's turn

@@ -49,6 +49,7 @@ TRANSIENT_CODES = frozenset(
 #: A string as ``json.dumps`` writes it, which for a dictionary of two makes a new encoder each time.
 _quoted = json.JSONEncoder().encode
 
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HTTP_DATE = re.compile(r"[A-Za-z]{3}, (\d\d) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 #: The last second that a datetime can hold.
 _LATEST = 253402300799
@@ -159,6 +160,12 @@ def read_response(
 def request_id(response: HttpResponse) -> str | None:
     """What the service calls the request."""
     return response.headers.get("x-amzn-requestid") or None
+
+
+def request_uuid(response: HttpResponse) -> str | None:
+    """The same, if it is of the form that AWS gives it: fit for logs, which whatever else came in may not be."""
+    identifier = request_id(response)
+    return identifier if identifier is not None and _UUID.fullmatch(identifier) else None
 
 
 def service_time(response: HttpResponse) -> datetime | None:

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ._settings import Resolver, Settings, trace_header
-from ._steps import Shared
+from ._shared import Shared
 from .transports import HttpResponse
 
 if TYPE_CHECKING:

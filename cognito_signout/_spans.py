@@ -10,15 +10,14 @@ from urllib.parse import urlsplit
 
 from opentelemetry import context, trace
 
-from ._protocol import request_id
+from ._protocol import request_uuid
 from ._steps import Send
 from ._version import __version__
-from .errors import SignOutError
 from .transports import HttpResponse
 
 if TYPE_CHECKING:
     from ._steps import Step
-    from .models import SignOutOutcome
+    from .models import SignOutResult
 
 #: As botocore names them, so that dashboards show the same for boto3's calls.
 SERVICE, OPERATION = "Cognito Identity Provider", "AdminUserGlobalSignOut"
@@ -36,13 +35,14 @@ class CallSpan:
 
     def begins(self, step: Step) -> None:
         """Makes it the current span, if it is a request."""
-        if isinstance(step, Send):
+        if isinstance(step, Send) and self._span.is_recording():
             self._resends += 1
             endpoint = urlsplit(step.settings.endpoint.url)
-            self._span.set_attribute("cloud.region", step.settings.endpoint.region)
-            self._span.set_attribute("server.address", endpoint.hostname or "")
+            attributes: dict[str, str | int] = {"cloud.region": step.settings.endpoint.region}
+            attributes["server.address"] = endpoint.hostname or ""
             if endpoint.port is not None:
-                self._span.set_attribute("server.port", endpoint.port)
+                attributes["server.port"] = endpoint.port
+            self._span.set_attributes(attributes)
             self._token = context.attach(trace.set_span_in_context(self._span))
 
     def ends(self, step: Step, answer: object) -> None:
@@ -50,16 +50,16 @@ class CallSpan:
         self._detach()
         if isinstance(answer, HttpResponse):
             self._span.set_attribute("http.response.status_code", answer.status)
-            identifier = request_id(answer)
+            identifier = request_uuid(answer)
             if identifier is not None:
                 self._span.set_attribute("aws.request_id", identifier)
 
-    def settled(self, outcome: SignOutOutcome | None) -> None:
+    def settled(self, outcome: SignOutResult | Exception | None) -> None:
         """Ends it, with the error if there is one."""
         self._detach()
         if self._resends > 0:
             self._span.set_attribute("http.request.resend_count", self._resends)
-        if isinstance(outcome, SignOutError):
+        if isinstance(outcome, Exception):
             self._span.set_attribute("error.type", type(outcome).__name__)  # codes and messages may name the user
             self._span.set_status(trace.StatusCode.ERROR)
         self._span.end()

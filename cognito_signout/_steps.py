@@ -1,4 +1,4 @@
-"""What the flow of a call asks its driver to do, step by step, and what a call is given: a clock, and what it shares.
+"""What the flow of a call asks its driver to do, step by step.
 
 A flow is a generator that does no I/O: it yields steps, and is sent back what came of each.
 """
@@ -6,11 +6,10 @@ A flow is a generator that does no I/O: it yields steps, and is sent back what c
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from attrs import define, field, frozen
+from attrs import frozen
 
-from ._retry import RetryQuota
 from .models import SignOutResult
 
 if TYPE_CHECKING:
@@ -61,36 +60,3 @@ class Pause:
 
 Step: TypeAlias = Configure | Authenticate | Send | Pause
 Flow: TypeAlias = Generator[Step, Any, SignOutResult]
-
-
-class Clock(Protocol):
-    """Where time and chance come from."""
-
-    def now(self) -> float:
-        """The time, in seconds since the epoch."""
-        ...
-
-    def monotonic(self) -> float:
-        """A time that never goes back, in seconds."""
-        ...
-
-    def random(self) -> float:
-        """A random number from 0 up to 1."""
-        ...
-
-    def trace_header(self) -> str | None:
-        """The ``X-Amzn-Trace-Id`` to send, if any."""
-        ...
-
-
-@define
-class Shared:
-    """What the calls of one client share.
-
-    Attributes:
-        quota: The tokens that retries cost.
-        clock_offset: How many seconds the service's clock is ahead of ours, as far as it mattered.
-    """
-
-    quota: RetryQuota = field(factory=RetryQuota)
-    clock_offset: float = 0.0

@@ -35,7 +35,10 @@ _substitutes: list[Substitute] = []
 
 def substitute() -> Substitute | None:
     """The one that is in force, if any: the innermost."""
-    return next(reversed(_substitutes), None)
+    try:
+        return _substitutes[-1]
+    except IndexError:
+        return None
 
 
 @contextmanager

@@ -2,18 +2,18 @@
 
 Neither is imported here: where nobody else in the process has done so, nobody listens. Where somebody does, the flow of
 a call is wrapped in one that does the same, and tells the listeners of each step, of what came of it, and of the end.
+What is wrong with a listener (a filter that raises, a processor of spans) is no reason for a call to fail.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
-
-from .errors import SignOutError
 
 if TYPE_CHECKING:
     from ._steps import Flow, Step
-    from .models import SignOutOutcome, SignOutResult
+    from .models import SignOutResult
 
 
 class Listener(Protocol):
@@ -27,7 +27,7 @@ class Listener(Protocol):
         """A step was done, with this answer, or an exception."""
         ...
 
-    def settled(self, outcome: SignOutOutcome | None) -> None:
+    def settled(self, outcome: SignOutResult | Exception | None) -> None:
         """The call is over. There is no outcome if it was abandoned."""
         ...
 
@@ -48,37 +48,44 @@ def _listeners() -> list[Listener]:
             from ._logs import Records
 
             listeners.append(Records(logger))
-    if "opentelemetry.trace" in sys.modules:
+    if sys.modules.get("opentelemetry.trace") is not None:
         from ._spans import CallSpan
 
-        listeners.append(CallSpan())
+        with suppress(Exception):
+            listeners.append(CallSpan())
     return listeners
 
 
 def _told(flow: Flow, listeners: list[Listener]) -> Flow:
-    outcome: SignOutOutcome | None = None
+    outcome: SignOutResult | Exception | None = None
     try:
         step = next(flow)
         while True:
             for listener in listeners:
-                listener.begins(step)
+                with suppress(Exception):
+                    listener.begins(step)
             try:
                 answer: Any = yield step
             except Exception as error:  # noqa: BLE001 -- the flow decides what becomes of it
-                for listener in listeners:
-                    listener.ends(step, error)
+                _tell_of_answer(listeners, step, error)
                 step = flow.throw(error)
             else:
-                for listener in listeners:
-                    listener.ends(step, answer)
+                _tell_of_answer(listeners, step, answer)
                 step = flow.send(answer)
     except StopIteration as done:
         result: SignOutResult = done.value
         outcome = result
         return result
-    except SignOutError as error:
+    except Exception as error:
         outcome = error
         raise
     finally:
         for listener in listeners:
-            listener.settled(outcome)
+            with suppress(Exception):
+                listener.settled(outcome)
+
+
+def _tell_of_answer(listeners: list[Listener], step: Step, answer: object) -> None:
+    for listener in listeners:
+        with suppress(Exception):
+            listener.ends(step, answer)

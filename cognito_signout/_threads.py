@@ -76,12 +76,13 @@ def in_threads(
                     raise ConfigurationError("the iterator was begun before a fork; in the child, begin another one")
         progress.finish()
     finally:
-        stop.set()
-        for _ in threads:
-            todo.put(_END)
-        for thread in threads:
-            if thread is not threading.current_thread():  # which may be where the garbage is collected
-                thread.join()
+        if os.getpid() == pid:  # else the threads are the parent's, and so may be whoever held a lock at the fork
+            stop.set()
+            for _ in threads:
+                todo.put(_END)
+            for thread in threads:
+                if thread is not threading.current_thread():  # which may be where the garbage is collected
+                    thread.join()
 
 
 def _started(

@@ -251,6 +251,30 @@ def test_a_role_is_named(said: str) -> None:
     assert f"User: {said} is not" in str(error)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        "wJalrXUtnFEMI%2FK7MDENG%2bbPxRfiCYEXAMPLEKEY",
+        r"wJalrXUtnFEMI\/K7MDENG+bPxRfiCYEXAMPLEKEY",
+        "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJ" * 4 + "==",
+        "Signature=" + "0123456789abcdef" * 4,
+    ],
+)
+def test_a_key_is_masked_however_it_is_spelled(key: str) -> None:
+    """Services and sources of credentials quote what they please; it would end up in logs."""
+    shown = str(NotAuthorizedError(f"it says '{key}' here"))
+    assert shown.startswith("it says '")
+    assert "***' here" in shown
+    assert key[-30:] not in shown
+
+
+def test_a_name_that_looks_like_a_key_is_masked_as_a_whole() -> None:
+    """Half of it would be left."""
+    username = "Abcdefghij1234567890abcdefghij1234567890@example.com"
+    assert str(UserNotFoundError(f"User {username} is gone", username=username)).startswith("User *** is gone [")
+
+
 def test_the_id_of_a_request_is_shown() -> None:
     """It is what AWS's support asks for; moto's looks like a key."""
     identifier = "kLp3ZkqGzV7ybxWg0mNc8aXr5tQeHuJ1sDfO9iPwBv2TnYlM6RjC"

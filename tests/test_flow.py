@@ -16,7 +16,7 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cognito_signout import _flow, _protocol, _steps
+from cognito_signout import _flow, _protocol, _shared, _steps
 from cognito_signout._credentials import Credentials
 from cognito_signout._endpoints import Endpoint, endpoint_for
 from cognito_signout._pacing import Pacer
@@ -83,12 +83,12 @@ class World:
         max_attempts: int = 3,
         random: float = 0.5,
         trace: str | None = None,
-        shared: _steps.Shared | None = None,
+        shared: _shared.Shared | None = None,
     ) -> None:
         self.answers = deque(answers)
         self.credentials = deque(credentials)
         self.settings: Any = Settings(endpoint=endpoint, max_attempts=max_attempts, user_agent="agent/1")
-        self.shared = shared if shared is not None else _steps.Shared()
+        self.shared = shared if shared is not None else _shared.Shared()
         self.chance = random
         self.trace = trace
         self.time = 0.0
@@ -400,7 +400,7 @@ def test_a_pause_that_an_earlier_response_asked_for_is_forgotten() -> None:
 
 def test_an_empty_quota_stops_retries_until_calls_succeed_again() -> None:
     """Clients would add to the load of a service that is down, or not recover once it is back."""
-    shared = _steps.Shared(RetryQuota(20))
+    shared = _shared.Shared(RetryQuota(20))
     assert World(BROKEN, max_attempts=5, shared=shared).failed_call().attempts == 2
     assert shared.quota.available == 6
     world = World(BROKEN, max_attempts=5, shared=shared)
@@ -630,7 +630,7 @@ def test_a_clock_is_corrected_once_a_call() -> None:
 
 def test_a_corrected_clock_can_be_corrected_again_by_a_later_call() -> None:
     """A machine that sets its clock right would be off by the correction until it is restarted."""
-    shared = _steps.Shared(clock_offset=3600.0)
+    shared = _shared.Shared(clock_offset=3600.0)
     world = World(refusal("RequestTimeTooSkewed", date=http_date(NOW)), OK, shared=shared)
     assert world.call().attempts == 2
     assert shared.clock_offset == 0
@@ -638,7 +638,7 @@ def test_a_corrected_clock_can_be_corrected_again_by_a_later_call() -> None:
 
 def test_a_clock_that_was_corrected_already_is_not_the_reason() -> None:
     """A secret key with a typo would cost two requests for each call on a machine whose clock is off."""
-    shared = _steps.Shared(clock_offset=3600.0)
+    shared = _shared.Shared(clock_offset=3600.0)
     world = World(refusal("SignatureDoesNotMatch", date=http_date(NOW + 3600)), shared=shared)
     assert world.failed_call().attempts == 1
     assert shared.clock_offset == 3600

@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.credentials import Credentials
@@ -92,7 +92,7 @@ def test_each_request_is_a_record_of_level_debug(way: Way, fake: FakeCognito, ca
     assert record.getMessage().startswith(f"{POOL}: attempt 1 at cognito-idp.us-east-1.amazonaws.com: HTTP 200")
     told = vars(record)
     assert (told["user_pool_id"], told["attempt"], told["http_status"]) == (POOL, 1, 200)
-    assert told["request_id"] == result.id
+    assert told["aws_request_id"] == result.id
     assert told["seconds"] >= 0
 
 
@@ -256,6 +256,57 @@ def test_what_a_transport_does_belongs_to_the_span_of_the_call(exporter: InMemor
     client.sign_out(user_pool_id=POOL, username=USER)
     (span,) = exporter.get_finished_spans()
     assert [each.get_span_context() for each in seen] == [span.get_span_context()]
+
+
+class Broken:
+    """A filter, a handler and a processor of spans that fail at whatever they are asked."""
+
+    level = 0
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def test_what_is_wrong_with_a_listener_is_no_matter_for_a_call(
+    way: Way, fake: FakeCognito, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, a user could be signed out, and the call end in an exception of the logs."""
+    provider = TracerProvider()
+    provider.add_span_processor(cast("Any", Broken()))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    logger = logging.getLogger("cognito_signout")
+    broken = cast("Any", Broken())
+    logger.setLevel("DEBUG")
+    logger.addFilter(broken)
+    try:
+        assert sign_out(way.client_of(fake)).attempts == 1
+        assert type(sign_out(way.client_of(fake), "nobody")) is UserNotFoundError
+    finally:
+        logger.removeFilter(broken)
+        logger.setLevel("NOTSET")
+
+
+def test_a_call_that_ends_in_a_bug_has_a_span_that_says_so(exporter: InMemorySpanExporter) -> None:
+    """If this failed, a broken transport would look like a call that was abandoned."""
+    keys = Credentials("AKIDEXAMPLE", "secret")
+    client = SignOutClient(transport=BlockingTransport(Script(lambda _: ZeroDivisionError("a bug"))), credentials=keys)
+    with pytest.raises(ZeroDivisionError):
+        client.sign_out(user_pool_id=POOL, username=USER)
+    (span,) = exporter.get_finished_spans()
+    assert span.status.status_code is StatusCode.ERROR
+    assert attributes_of(span)["error.type"] == "ZeroDivisionError"
+
+
+def test_what_is_no_id_of_a_request_is_not_repeated(
+    way: Way, exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If this failed, a server could have a user named in logs and traces."""
+    answer = HttpResponse(200, {"x-amzn-RequestId": USER}, b"{}")
+    client = way.client(Script(lambda _: answer), credentials=Credentials("AKIDEXAMPLE", "secret"))
+    with caplog.at_level("DEBUG", "cognito_signout"):
+        assert sign_out(client).id == USER
+    (span,) = exporter.get_finished_spans()
+    assert USER not in f"{vars(caplog.records[0])}{span.to_json()}"
 
 
 def test_a_call_that_is_cancelled_ends_its_span_in_the_context_it_began_in(

@@ -12,7 +12,7 @@ from .._options import attempts_of
 from .._retry import DEFAULT_MAX_ATTEMPTS
 from .._runtime import Runtime
 from .._settings import DEFAULT_TIMEOUT, Settings
-from .._steps import Shared
+from .._shared import Shared
 from .._user_agent import user_agent
 from ..client import SignOutClient
 from ..errors import SignOutConnectionError, SignOutTimeoutError

@@ -29,7 +29,7 @@ class Clock:
     def __init__(self, start: datetime | None = None) -> None:
         self._start = start.timestamp() if start is not None else None
         self._moved = 0.0
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()  # a signal may interrupt whoever holds it, and its handler may fork
 
     def now(self) -> float:
         """In seconds since the epoch."""

@@ -112,6 +112,7 @@ class AsyncHttpTransport:
         done.
         """
         guarded, self._guarded = self._guarded, {}
+        _of_parents.extend(of for of in guarded.values() if of[0].pid != os.getpid())
         pool, guard = guarded.pop(asyncio.get_running_loop(), (None, None))
         if pool is not None and guard is not None and pool.pid == os.getpid():
             await guard.aclose()
@@ -120,7 +121,7 @@ class AsyncHttpTransport:
         for other, (pool, guard) in list(self._guarded.items()):
             if pool.pid != os.getpid():
                 _of_parents.append((pool, guard))
-            if pool.pid != os.getpid() or other.is_closed():
+            if pool.pid != os.getpid() or not other.is_running():  # whose hook closes them there, if it runs again
                 self._guarded.pop(other, None)  # which another thread may have done by now
         pool = _Pool()
         guard = _guard(pool)

@@ -2,8 +2,7 @@
 
 A generator that does no I/O: it yields when it needs more, and is sent what has come in. It returns the response, and
 whether another one may follow on the same connection. It never reads more than 1 MiB and a byte of a body, nor 64 KiB
-beside it. Raises :class:`BadResponse` for whatever is cut
-off, badly framed (RFC 9112, section 6) or not HTTP at all.
+beside it. Raises :class:`BadResponse` for whatever is cut off, badly framed (RFC 9112, section 6) or not HTTP at all.
 
 The standard library's parser is not strict enough: it takes the end of the stream for the end of the headers and
 drops all headers from the first malformed one on, so that a response that was cut off reads as a 200 without a

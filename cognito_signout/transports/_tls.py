@@ -151,6 +151,7 @@ class TlsInTls:
         deadline = sooner(None, self._timeout)
         while not self._received and not self._layer.is_at_end and (data := self._receive(deadline)):
             self._received = self._layer.decrypt(data)
+            self._send(self._layer.outgoing(), deadline)  # such as new keys, which the other side has asked for
         if not self._received and self._layer.failure is not None:
             raise self._layer.failure
         data, self._received = self._received[:size], self._received[size:]

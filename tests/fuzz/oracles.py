@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from cognito_signout import SignOutResult, ValidationError, _flow, _protocol, _steps, errors
+from cognito_signout import SignOutResult, ValidationError, _flow, _protocol, _shared, _steps, errors
 from cognito_signout._command.interruption import Interruption
 from cognito_signout._command.journal import FORMAT, VERSION, Journal, JournalError
 from cognito_signout._command.usernames import UsernameFile
@@ -245,7 +245,7 @@ def check_flow(
         shared_is_poor: Whether there are few tokens left for retries.
     """
     world = _World(settings, credentials, responses, max_attempts, chance)
-    shared = _steps.Shared()
+    shared = _shared.Shared()
     if shared_is_poor:
         shared.quota._available = 20
     flow = _flow.sign_out(world, shared, user_pool_id=POOL, username=USERNAME, timeout=timeout)

@@ -146,6 +146,8 @@ def test_the_message_is_as_it_came() -> None:
         "3f0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a55",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "arn:aws:iam::123456789012:role/service-role/SignsUsersOutOfEveryDevice1",
+        "/Users/jdoe/Projects/Service2/certs/internal/bundle.pem",
+        "http://localhost:8080/aws/credentials/Payments2/production/readonly",
     ],
 )
 def test_what_is_no_key_is_shown(text: str) -> None:
@@ -186,6 +188,7 @@ TRANSPORTS: dict[str, Callable[[str], Exception]] = {
     "ours": SignOutConnectionError,
     "ours, with a cause": lambda text: caused(SignOutConnectionError("no"), KeyError(text)),
     "with a cause": lambda text: caused(OSError("no"), KeyError(text)),
+    "ours, with a context": lambda text: implied(SignOutConnectionError("no"), KeyError(text)),
     "with a context": lambda text: implied(OSError("no"), KeyError(text)),
     "with a cause without words": lambda text: caused(OSError(text), UnprintableError()),
     "about somebody else": lambda text: SignOutConnectionError(text, username="bob"),

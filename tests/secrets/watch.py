@@ -116,7 +116,8 @@ _WRITING = 0o3  # O_WRONLY or O_RDWR
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not _watches:
         return
-    if event in _STARTS or (event == "open" and isinstance(arguments[0], str) and arguments[2] & _WRITING):
+    is_writing = event == "open" and isinstance(arguments[0], str) and arguments[2] & _WRITING
+    if event in _STARTS or (is_writing and "__pycache__" not in arguments[0]):  # where Python keeps what it compiles
         _watches[-1].acts.append(f"{event} {arguments}")
 
 

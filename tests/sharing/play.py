@@ -143,7 +143,8 @@ def play(code: str, *, environment: Mapping[str, str] | None = None, is_measured
     Args:
         code: What comes after the prelude.
         environment: Further variables.
-        is_measured: Whether its coverage may be measured, by a tracer.
+        is_measured: Whether its coverage may be measured, by a tracer: it has locks of its own, which another thread
+            may hold at a fork.
         names: What else the code may refer to.
     """
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())

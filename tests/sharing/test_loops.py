@@ -41,6 +41,25 @@ for _ in range(5):
     assert set(server.memory.usernames.values()) == {1}
 
 
+def test_loops_that_nobody_closes_are_let_go_of() -> None:
+    """A service that makes a loop for each request, and forgets to close it, would run out of descriptors."""
+    played_on(
+        """
+warnings.simplefilter('ignore', ResourceWarning)  # of the loops, which is the point
+client = AsyncSignOutClient(endpoint_url=url)
+
+def descriptors():
+    for _ in range(10):
+        asyncio.new_event_loop().run_until_complete(acall(client))
+    gc.collect()
+    return len(os.listdir('/proc/self/fd'))
+
+before = descriptors()
+assert max(descriptors(), descriptors()) <= before + 8
+"""
+    )
+
+
 def test_a_client_works_in_several_loops_at_once() -> None:
     """A web server with a loop in each of its threads would see errors that no caller expects, now and then."""
     server = played_on(

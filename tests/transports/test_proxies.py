@@ -321,6 +321,17 @@ def test_a_connection_that_ended_while_idle_is_noticed_in_tls_in_tls(
     assert len(server.peers) == 3
 
 
+def test_what_is_no_tls_in_the_midst_of_tls_is_a_connection_error(
+    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+) -> None:
+    """If this failed, bytes that a proxy slips in would be taken for the end of an answer, or have no type."""
+    script: list[Step] = [answers(ESTABLISHED), secures_within(server_context), sends(b"no record of TLS"), reads()]
+    with ScriptedServer(script, context=server_context) as proxy:
+        transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        with pytest.raises(SignOutConnectionError, match="no complete response"):
+            send(transport, f"https://localhost:{proxy.port}/")
+
+
 def test_tls_that_ends_in_the_midst_of_tls_is_a_connection_error(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
