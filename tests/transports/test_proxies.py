@@ -22,6 +22,7 @@ from .scripted import (
     hears,
     reads,
     relays_to,
+    sends,
     serves,
     waits_for_close,
 )
