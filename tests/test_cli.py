@@ -440,8 +440,8 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing(
     """One looks before one leaps, and before one has the credentials to."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     journal = tmp_path / "run.jsonl"
-    arguments = ["--user-pool-id", POOL, "--journal", str(journal)]
-    assert main([*arguments, "--fake", "alice"]) == 0
+    arguments = ["--user-pool-id", POOL, "--journal", str(journal), "--fake"]
+    assert main([*arguments, "alice"]) == 0
     before = journal.read_bytes()
     capsys.readouterr()
     assert main([*arguments, "--dry-run", "--max-rate", "0.5", "alice", "bob", "carol", "d d"]) == 1
