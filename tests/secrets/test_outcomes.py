@@ -191,6 +191,7 @@ TRANSPORTS: dict[str, Callable[[str], Exception]] = {
     "ours, with a context": lambda text: implied(SignOutConnectionError("no"), KeyError(text)),
     "with a context": lambda text: implied(OSError("no"), KeyError(text)),
     "with a cause without words": lambda text: caused(OSError(text), UnprintableError()),
+    "with a cause without words, and harmless": lambda _: caused(OSError("no"), UnprintableError()),
     "about somebody else": lambda text: SignOutConnectionError(text, username="bob"),
 }
 
