@@ -386,6 +386,21 @@ def test_the_time_is_in_utc_wherever_the_machine_is(text: str, monkeypatch: pyte
     assert outcome.created_at.isoformat() == "2025-02-03T04:05:06+00:00"
 
 
+@pytest.mark.parametrize(
+    ("header", "identifier"),
+    [
+        ({}, None),
+        ({"X-Amzn-RequestId": ""}, None),
+        ({"x-amzn-requestid": "3f0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a55"}, "3f0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a55"),
+        ({"X-Amzn-RequestId": "alice@example.com"}, None),
+        ({"X-Amzn-RequestId": "3f0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a55 alice"}, None),
+    ],
+)
+def test_an_id_is_fit_for_logs_if_it_is_what_aws_sends(header: dict[str, str], identifier: str | None) -> None:
+    """A server could have a user named in the logs."""
+    assert _protocol.request_uuid(HttpResponse(200, header)) == identifier
+
+
 def test_a_response_without_a_date_has_the_time_that_was_given_in_whole_seconds() -> None:
     """The result would be later than the service's own second, and so refuse tokens issued after it."""
     assert result().created_at.isoformat() == "2025-01-01T00:00:00+00:00"
