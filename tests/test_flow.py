@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import traceback
 import uuid
 from collections import deque
 from datetime import datetime, timedelta, timezone
@@ -809,6 +810,30 @@ def test_what_is_no_fault_of_the_network_passes_unchanged(raised: BaseException)
         world.call()
     assert caught.value is raised
     assert len(world.requests) == 1
+
+
+def test_a_retry_says_what_it_comes_after() -> None:
+    """The logs could not say why there is another attempt."""
+    world = World(ConnectionResetError("reset"), OK)
+    world.call()
+    first, second = world.sends
+    assert first.after is None
+    assert type(second.after) is SignOutConnectionError
+
+
+@pytest.mark.parametrize("telling", [True, False])
+@pytest.mark.parametrize("is_cause", [True, False])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_an_error_came_from_is_kept_if_it_names_nobody(telling: bool, is_cause: bool, is_known: bool) -> None:
+    """A traceback would show whom it was about, or not what went wrong."""
+    raised = SignOutConnectionError("no", username="bob" if is_known else None)  # bob's is copied for alice
+    below = KeyError("alice" if telling else "the pool of sockets")
+    raised.__cause__, raised.__context__ = (below, None) if is_cause else (None, below)
+    raised.__suppress_context__ = is_cause
+    error = World(raised, max_attempts=1).failed_call()
+    shown = "".join(traceback.format_exception(error))
+    assert ("alice" in shown, "the pool of sockets" in shown) == (False, not telling)
+    assert (error is raised) is not is_known
 
 
 @pytest.mark.parametrize("raised", [ConfigurationError("no region"), CredentialsError("none found")])

@@ -310,6 +310,13 @@ def test_a_page_without_a_content_type_is_named_as_such() -> None:
     assert "no content type" in error(200, "hello").message
 
 
+def test_an_encoding_that_nobody_asked_for_is_named() -> None:
+    """The content type would look right, and the answer be refused for no reason that can be seen."""
+    headers = {"Content-Type": "application/x-amz-json-1.1", "Content-Encoding": "gzip"}
+    outcome = error(200, b"\x1f\x8b", **headers)
+    assert "(HTTP 200, application/x-amz-json-1.1, gzip)" in outcome.message
+
+
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308, 399])
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"success": true}', b"<html>"])
 def test_a_redirect_is_never_a_sign_out(status: int, body: bytes) -> None:
