@@ -54,9 +54,7 @@ def sign_out(
             username=username if isinstance(username, str) else None,
             attempts=call.attempts,
         )
-        context = None if error.__suppress_context__ else error.__context__
-        cause = (error.__cause__ or context) if told is error else error
-        if presentable(cause, told.username) is not cause:
+        if presentable(error, told.username) is None:
             raise told from None
         if told is error:
             raise
