@@ -54,7 +54,10 @@ def sign_out(
             username=username if isinstance(username, str) else None,
             attempts=call.attempts,
         )
-        if presentable(error, told.username) is None:
+        # What it came from, and not itself: it masks the name, and shows codes that only look like it.
+        context = None if error.__suppress_context__ else error.__context__
+        cause = (error.__cause__ or context) if told is error else error
+        if presentable(cause, told.username) is not cause:
             raise told from None
         if told is error:
             raise

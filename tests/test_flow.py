@@ -821,6 +821,17 @@ def test_a_retry_says_what_it_comes_after() -> None:
     assert type(second.after) is SignOutConnectionError
 
 
+@pytest.mark.parametrize("username", ["alice", "connection", "ERROR"])
+def test_who_it_was_about_is_no_reason_to_drop_a_cause(username: str) -> None:
+    """The same fault would be told in full or in part, by whether a user's name is a word in the error's code."""
+    below = ConnectionResetError(104, "reset by peer")
+    raised = SignOutConnectionError("no answer")
+    raised.__cause__ = below
+    error = World(raised, max_attempts=1).failed_call(username=username)
+    assert error.__cause__ is below
+    assert "reset by peer" in "".join(traceback.format_exception(error))
+
+
 @pytest.mark.parametrize("telling", [True, False])
 @pytest.mark.parametrize("is_cause", [True, False])
 @pytest.mark.parametrize("is_known", [True, False])

@@ -401,7 +401,7 @@ def test_a_credentials_file_with_a_mistake_is_not_quoted(
         ({"AWS_RETRY_MODE": SECRET_KEY}, {}),
         ({"AWS_DEFAULTS_MODE": SECRET_KEY}, {}),
         ({"AWS_PROFILE": SECRET_KEY}, {}),
-        ({"AWS_CA_BUNDLE": f"/tmp/{SECRET_KEY}"}, {"endpoint_url": "https://127.0.0.1:1"}),
+        ({"AWS_CA_BUNDLE": f"/nowhere/{SECRET_KEY}"}, {"endpoint_url": "https://127.0.0.1:1"}),
         ({"AWS_ENDPOINT_URL": f"http://user:{PASSWORD}@host:port"}, {}),
         ({}, {"region_name": SECRET_KEY}),
         ({}, {"region_name": TOKEN}),
