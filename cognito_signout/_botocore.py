@@ -5,13 +5,38 @@ Importing this imports no botocore; :func:`load` does.
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+# pyright: reportUnusedImport=false
+if TYPE_CHECKING:  # for programs that search the byte code for imports, as PyInstaller does
+    import botocore.awsrequest
+    import botocore.configprovider
+    import botocore.exceptions
+    import botocore.httpsession
+    import botocore.regions
+    import botocore.session
+    import botocore.utils  # noqa: F401
 
 
 def load(name: str) -> Any:
     """A module of botocore, such as ``session``."""
     return import_module(f"botocore.{name}")
+
+
+def environment_has_proxies() -> bool:
+    """Whether the environment, or the system's settings on macOS and Windows, name any proxy."""
+    if any(
+        value and name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name, value in os.environ.items()
+    ):
+        return True
+    if sys.platform not in ("darwin", "win32"):
+        return False
+    from urllib.request import getproxies
+
+    return bool(getproxies())
 
 
 class StaticCredentials(Protocol):

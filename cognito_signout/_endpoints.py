@@ -109,10 +109,12 @@ def _parse(url: str, region: str) -> Endpoint:
         raise ConfigurationError(complaint)
     if parts.query or parts.fragment or not _URL_PATH.fullmatch(parts.path):
         raise ConfigurationError("the endpoint URL must have no query, no fragment, and a percent-encoded path")
-    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-        host = f"{host}:{port}"
+    netloc = host if port is None else f"{host}:{port}"
+    if port != _DEFAULT_PORTS[parts.scheme]:
+        host = netloc
     path = parts.path or "/"
-    return Endpoint(url=f"{parts.scheme}://{host}{path}", host=host, path=path, region=region)
+    # The port is kept as it was given: NO_PROXY may name it.
+    return Endpoint(url=f"{parts.scheme}://{netloc}{path}", host=host, path=path, region=region)
 
 
 def _partition_of(region: str, partitions: Data) -> Data | None:

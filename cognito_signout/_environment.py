@@ -17,6 +17,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from ._botocore import environment_has_proxies
 from ._credentials import Credentials
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def is_enough(options: Options) -> bool:
         and not any(os.path.exists(os.path.expanduser(path)) for path in FILES)
         and _is_understood_file()
         and (options.credentials is not None or _keys() is not None)
-        and os.path.isdir(os.path.join(_directory(), "data"))
+        and not environment_has_proxies()  # botocore sends through them, so nothing would be saved
+        and _directory() is not None
     )
 
 
@@ -124,11 +126,16 @@ def _default_profile() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _directory() -> str:
-    """Where botocore is installed; it is not imported for that."""
+def _directory() -> str | None:
+    """The folder of botocore's data files, which is found without importing botocore; ``None`` if botocore is not a
+    folder on disk, but in a zip or a frozen program. Never relative: anyone may write to the working directory.
+    """
     spec = find_spec("botocore")
-    places = spec.submodule_search_locations if spec is not None else None
-    return places[0] if places else ""
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        data = os.path.join(place, "data")
+        if os.path.isabs(data) and os.path.isdir(data):
+            return data
+    return None
 
 
 class EnvironmentSession:
@@ -160,7 +167,7 @@ class DataFiles:
     """As much of botocore's ``Loader`` as is asked, over the files that botocore ships."""
 
     def __init__(self) -> None:
-        self.BUILTIN_DATA_PATH = os.path.join(_directory(), "data")
+        self.BUILTIN_DATA_PATH = _directory() or ""
         self.search_paths = [self.BUILTIN_DATA_PATH]
 
     def determine_latest_version(self, service_name: str, type_name: str) -> str:

@@ -46,6 +46,9 @@ TRANSIENT_CODES = frozenset(
     {"InternalErrorException", "RequestTimeout", "RequestTimeoutException", InternalServiceError.code}
 )
 
+#: A longer plain-text body is not a message, in bytes.
+MAX_PLAIN_TEXT = 256
+
 #: A string as ``json.dumps`` writes it, which for a dictionary of two makes a new encoder each time.
 _quoted = json.JSONEncoder().encode
 
@@ -132,7 +135,7 @@ def read_response(
 
     if document.get("success") is not False:
         if 200 <= response.status < 300:
-            if not _is_success(response.body, body):
+            if not _is_success(response, body):
                 return failure(InvalidResponseError, _not_an_answer(response))
             data = _object(document.get("data"))
             return SignOutResult(
@@ -149,7 +152,7 @@ def read_response(
     cls = BY_AWS_CODE.get(aws_code) or BY_CODE.get(aws_code) or _class_of_status(response.status)
     return failure(
         cls,
-        _error_message(document) or _describe(response.status, aws_code),
+        _error_message(document) or _plain_text(response) or _describe(response.status, aws_code),
         code=aws_code if cls is UnknownServiceError and aws_code else None,
         aws_code=aws_code or None,
         reason_code=_text(document.get("reasonCode")) or None,
@@ -187,11 +190,35 @@ def _http_date(text: str) -> datetime | None:
         return None
 
 
-def _is_success(raw: bytes, body: object) -> bool:
-    if not raw or body == {}:
+def _is_success(response: HttpResponse, body: object) -> bool:
+    """Whether the service confirms a sign-out by a 2xx response.
+
+    Others answer with a 2xx status as well: captive portals, load balancers, another service. What an AWS service says
+    is known by its media type, or by its request id.
+    """
+    if response.body == b"{}" and response.status == 200:
         return True
     document = _object(body)
-    return document.get("success") is True and "error" not in document
+    if "error" in document or "__type" in document or document.get("success", True) is not True:
+        return False
+    if "success" in document:
+        return True
+    if response.status != 200:
+        return False
+    is_aws_json = _media_type(response) == CONTENT_TYPE
+    if not response.body:
+        return _is_framed(response) and (is_aws_json or request_id(response) is not None)
+    return body == {} or (is_aws_json and isinstance(body, dict))
+
+
+def _is_framed(response: HttpResponse) -> bool:
+    """Whether an empty body is known to be complete."""
+    headers = response.headers
+    return headers.get("content-length") == "0" or headers.get("transfer-encoding", "").lower() == "chunked"
+
+
+def _media_type(response: HttpResponse) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _not_an_answer(response: HttpResponse) -> str:
@@ -239,6 +266,18 @@ def _error_message(document: dict[str, Any]) -> str:
         or _text(document.get("Message"))
         or _text(_object(document.get("error")).get("message"))
     )
+
+
+def _plain_text(response: HttpResponse) -> str:
+    """A short plain-text body, as gateways and proxies send it; nothing if it is anything else."""
+    if len(response.body) > MAX_PLAIN_TEXT or _media_type(response) not in ("", "text/plain"):
+        return ""
+    try:
+        text = " ".join(response.body.decode().split())
+    except UnicodeDecodeError:
+        return ""
+    is_json = _json(response.body) is not None or text == "null"
+    return text if text.isprintable() and not is_json and not text.startswith(("<", "{", "[")) else ""
 
 
 def _describe(status: int, aws_code: str) -> str:

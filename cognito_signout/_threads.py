@@ -65,8 +65,8 @@ def in_threads(
                     try:
                         threads.append(_started(sign_out, todo, done, stop))
                     except RuntimeError:  # there can be no more of them, and fewer do as well
-                        if not threads:
-                            raise
+                        if not threads:  # not even one: better to block than to fail
+                            done.put(_outcome(sign_out, todo.get()))
                 if progress.may_pull() and done.empty():
                     continue
             outcome = progress.settled(done.get())
@@ -83,6 +83,13 @@ def in_threads(
             for thread in threads:
                 if thread is not threading.current_thread():  # which may be where the garbage is collected
                     thread.join()
+
+
+def _outcome(sign_out: Callable[[str], SignOutOutcome], username: str) -> SignOutOutcome | BaseException:
+    try:
+        return sign_out(username)
+    except Exception as error:  # noqa: BLE001 -- a handler's or a transport's, for the consumer
+        return error
 
 
 def _started(

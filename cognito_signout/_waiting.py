@@ -61,8 +61,10 @@ def in_thread(function: Callable[[], T]) -> asyncio.Future[T]:
         with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
             loop.call_soon_threadsafe(settle, set_result)
 
-    thread = threading.Thread(
-        target=contextvars.copy_context().run, args=(work,), name="cognito-signout-inquiry", daemon=True
-    )
-    thread.start()
+    try:
+        threading.Thread(
+            target=contextvars.copy_context().run, args=(work,), name="cognito-signout-inquiry", daemon=True
+        ).start()
+    except RuntimeError:  # no more threads, or an interpreter that allows none: better to block than to fail
+        work()
     return future

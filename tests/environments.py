@@ -457,8 +457,6 @@ ENDPOINT_ENVIRONMENTS = [
         name="endpoint_url with the default port",
         variables=BASICS,
         arguments={"endpoint_url": "https://idp.example:443"},
-        differs="the default port is left out, as in the Host header that is signed",
-        url="https://idp.example/",
     ),
     Environment(
         name="AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER",

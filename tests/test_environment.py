@@ -45,7 +45,7 @@ ENOUGH: dict[str, dict[str, str]] = {
     "a bundle": {"AWS_CA_BUNDLE": "/some/bundle.pem"},
     "a bundle of requests'": {"REQUESTS_CA_BUNDLE": "/other/bundle.pem"},
     "two bundles": {"AWS_CA_BUNDLE": "/some/bundle.pem", "REQUESTS_CA_BUNDLE": "/other/bundle.pem"},
-    "proxies": {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "localhost"},
+    "no proxies": {"HTTPS_PROXY": "", "NO_PROXY": "localhost"},
     "an application's id": {"AWS_SDK_UA_APP_ID": "shop"},
     "Lambda": {
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
@@ -68,6 +68,8 @@ ENOUGH: dict[str, dict[str, str]] = {
 NOT_ENOUGH: dict[str, dict[str, str]] = {
     "half a key": {"AWS_SECRET_ACCESS_KEY": ""},
     "no key": {"AWS_ACCESS_KEY_ID": ""},
+    "a proxy": {"HTTPS_PROXY": "http://proxy:3128"},
+    "a proxy in lower case, for another scheme": {"ftp_proxy": "http://proxy:3128"},
     **{
         f"{name}={value}": {name: value}
         for name, value in {
@@ -129,7 +131,7 @@ from cognito_signout import SignOutError
 from cognito_signout._environment import is_enough
 from cognito_signout._options import Options
 from cognito_signout._settings import Resolver
-from cognito_signout.transports._proxies import proxy_for
+from cognito_signout.transports._proxies import find_proxy
 
 base = dict(os.environ)
 answers = []
@@ -147,7 +149,7 @@ for variables, pool in json.load(sys.stdin):
         settings = resolver.settings(pool)
         answer["settings"] = asdict(settings)
         answer["credentials"] = asdict(resolver.credentials.current())
-        answer["proxy"] = str(proxy_for("https", settings.endpoint.host, settings.proxies))
+        answer["proxy"] = str(find_proxy(settings.endpoint.url, settings.proxies))
     except SignOutError as error:
         answer["error"] = type(error).__name__
 print(json.dumps({"answers": answers, "botocore": "botocore" in sys.modules}))
@@ -237,7 +239,7 @@ import sys
 from cognito_signout import SignOutClient
 client = SignOutClient(endpoint_url=sys.argv[1])
 client.sign_out(user_pool_id="us-east-1_Test00001", username="alice")
-print([name for name in ("botocore", "urllib3", "http.client", "asyncio") if name in sys.modules])
+print([name for name in ("botocore", "urllib3", "aiohttp", "asyncio") if name in sys.modules])
 """
 
 MAKE_CLIENT = (
@@ -245,10 +247,14 @@ MAKE_CLIENT = (
 )
 IMPORT_MOTO = "from moto import mock_aws"
 CALL_IN_VAIN = """
+import socket
+look_up = socket.getaddrinfo
+socket.getaddrinfo = lambda *_: []  # so no packet leaves this machine
 try:
     client.sign_out(user_pool_id="us-east-1_A", username="alice")
-except SignOutConnectionError:  # the proxy is not there, so no packet leaves this machine
+except SignOutConnectionError:
     pass
+socket.getaddrinfo = look_up
 """
 #: In which order things may be imported, made and called before moto's mock is entered.
 ORDERS = {
@@ -297,8 +303,7 @@ def test_a_call_does_without_botocore(tmp_path: Path) -> None:
 def test_moto_is_heard_whenever_it_is_imported(order: str, tmp_path: Path) -> None:
     """A client that has called without botocore must not call AWS while a test believes it mocked."""
     code = "\n".join((*ORDERS[order], CALL_MOTO))
-    variables = {"HTTPS_PROXY": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}
-    assert run(code, home=tmp_path, **variables) == ["moto answered"]
+    assert run(code, home=tmp_path, AWS_MAX_ATTEMPTS="1") == ["moto answered"]
 
 
 def test_credentials_that_were_passed_in_need_no_keys_in_the_environment(tmp_path: Path) -> None:

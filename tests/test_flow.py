@@ -266,7 +266,7 @@ def test_a_request_is_signed_as_boto3_signs_it(url: str | None, token: str | Non
 
 def test_the_result_has_our_id_and_time_where_the_service_gives_none() -> None:
     """A result without an id could not be found in any log."""
-    world = World((1.5, HttpResponse(200)))
+    world = World((1.5, HttpResponse(200, {}, b"{}")))
     outcome = world.call()
     assert outcome.id == world.requests[0].headers["amz-sdk-invocation-id"]
     assert outcome.created_at == datetime(2025, 1, 1, 0, 0, 1, tzinfo=timezone.utc)
@@ -648,9 +648,9 @@ def test_a_clock_that_was_corrected_already_is_not_the_reason() -> None:
 @pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"])
 def test_an_absurd_date_does_not_break_a_call(date: str) -> None:
     """Whoever answers with nonsense would make a call fail in an untyped way."""
-    world = World((0.0, refusal("RequestExpired", date=date)), (5.0, HttpResponse(200)))
+    world = World((0.0, refusal("RequestExpired", date=date)), (5.0, HttpResponse(200, {}, b"{}")))
     assert world.call().attempts == 2
-    assert World((5.0, HttpResponse(200)), shared=world.shared).call().attempts == 1
+    assert World((5.0, HttpResponse(200, {}, b"{}")), shared=world.shared).call().attempts == 1
 
 
 # Credentials that are refused

@@ -72,7 +72,7 @@ def error(status: int, body: bytes | str | object = b"", **headers: str) -> Sign
     return outcome
 
 
-def result(status: int = 200, body: bytes | str | object = b"", **headers: str) -> SignOutResult:
+def result(status: int = 200, body: bytes | str | object = b"{}", **headers: str) -> SignOutResult:
     """The result that a response is."""
     outcome = read(status, body, headers)
     assert isinstance(outcome, SignOutResult)
@@ -241,11 +241,26 @@ def test_a_username_is_admitted_by_the_categories_of_its_characters(username: st
 # A sign-out
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 299])
-@pytest.mark.parametrize("body", [b"", b"{}", b" {\n} ", b'{"success": true}', b'{"success":true,"data":null}'])
-def test_success_is_2xx_with_nothing_or_the_envelope(status: int, body: bytes) -> None:
+AWS_JSON = "application/x-amz-json-1.1"
+#: What confirms a sign-out: a status, a body, and headers.
+CONFIRMATIONS: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "an empty object": (200, b"{}", {}),
+    "an empty object with white space": (200, b" {\n} ", {}),
+    "an object from AWS with members of the future": (200, b'{"RevokedAt": 1}', {"Content-Type": AWS_JSON}),
+    "a charset": (200, b'{"RevokedAt": 1}', {"Content-Type": "Application/X-Amz-JSON-1.1 ; charset=utf-8"}),
+    "nothing, from AWS": (200, b"", {"Content-Type": AWS_JSON, "Content-Length": "0"}),
+    "nothing, with a request id": (200, b"", {"Content-Length": "0", "x-amzn-RequestId": "request"}),
+    "nothing, in chunks": (200, b"", {"Transfer-Encoding": "chunked", "x-amzn-RequestId": "request"}),
+    "the envelope": (200, b'{"success": true}', {}),
+    "the envelope under 201": (201, b'{"success": true, "data": null}', {}),
+    "the envelope under 299": (299, b'{"success": true, "data": {}}', {"Content-Type": "application/json"}),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "headers"), CONFIRMATIONS.values(), ids=CONFIRMATIONS)
+def test_a_confirmed_sign_out_is_a_result(status: int, body: bytes, headers: dict[str, str]) -> None:
     """A user who was signed out would be reported as not signed out."""
-    outcome = result(status, body, date=DATE, x_amzn_requestid="request")
+    outcome = result(status, body, date=DATE, **{"x-amzn-RequestId": "request", **headers})
     assert outcome == SignOutResult(
         id="request",
         created_at=datetime(2025, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
@@ -253,6 +268,37 @@ def test_success_is_2xx_with_nothing_or_the_envelope(status: int, body: bytes) -
         username="alice",
         attempts=1,
     )
+
+
+#: What looks like a confirmation, and is none.
+FALSE_CONFIRMATIONS: dict[str, tuple[int, bytes, dict[str, str]]] = {
+    "nginx's return 204": (204, b"", {}),
+    "204 from AWS": (204, b"", {"Content-Type": AWS_JSON, "x-amzn-RequestId": "1"}),
+    "202 with an empty object": (202, b"{}", {"Content-Type": AWS_JSON}),
+    "201 with an empty object": (201, b"{}", {}),
+    "nginx's return 200 ''": (200, b"", {"Content-Length": "0", "Content-Type": "text/plain"}),
+    "an empty 200 of a portal": (200, b"", {"Content-Length": "0"}),
+    "an empty 200 whose end is not framed": (200, b"", {"Content-Type": AWS_JSON, "x-amzn-RequestId": "1"}),
+    "an empty 200 with another length": (200, b"", {"Content-Length": "00", "Content-Type": AWS_JSON}),
+    "an object of another service": (200, b'{"status": "ok"}', {"Content-Type": "application/json"}),
+    "an object of AWS's older protocol": (200, b'{"status": "ok"}', {"Content-Type": "application/x-amz-json-1.0"}),
+    "an error's type": (200, b'{"__type": "UserNotFoundException"}', {"Content-Type": AWS_JSON}),
+    "an error": (200, b'{"error": {"code": "A"}}', {"Content-Type": AWS_JSON}),
+    "success in words": (200, b'{"success": "true"}', {"Content-Type": AWS_JSON}),
+    "success and an error": (200, b'{"success": true, "error": {}}', {"Content-Type": AWS_JSON}),
+    "success and an error's type": (200, b'{"success": true, "__type": "A"}', {"Content-Type": AWS_JSON}),
+    "a list from AWS": (200, b"[]", {"Content-Type": AWS_JSON}),
+    "nothing that is JSON from AWS": (200, b"OK", {"Content-Type": AWS_JSON}),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "headers"), FALSE_CONFIRMATIONS.values(), ids=FALSE_CONFIRMATIONS)
+def test_a_response_that_confirms_nothing_is_not_a_sign_out(status: int, body: bytes, headers: dict[str, str]) -> None:
+    """A user would be reported as signed out, and the service has never heard of it."""
+    outcome = error(status, body, **headers)
+    assert type(outcome) is InvalidResponseError
+    assert outcome.http_status == status
+    assert not outcome.retryable
 
 
 @pytest.mark.parametrize(
@@ -415,7 +461,7 @@ def test_a_response_without_a_date_has_the_time_that_was_given_in_whole_seconds(
 
 def test_a_clock_beyond_the_calendar_does_not_break_a_result() -> None:
     """A clock that was corrected by a nonsensical date would make the call fail in an untyped way."""
-    outcome = read(200, b"", {}, now=253402300800.5)
+    outcome = read(200, b"{}", {}, now=253402300800.5)
     assert isinstance(outcome, SignOutResult)
     assert outcome.created_at.year == 9999
 

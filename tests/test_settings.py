@@ -64,7 +64,7 @@ class Recorder:
         requests: What it was asked to send.
     """
 
-    respond: Callable[[HttpRequest], HttpResponse] = lambda request: HttpResponse(200)
+    respond: Callable[[HttpRequest], HttpResponse] = lambda request: HttpResponse(200, {}, b"{}")
     requests: list[HttpRequest] = field(factory=list)
 
     def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
@@ -637,7 +637,9 @@ def expire_once(then: Callable[[], object]) -> Callable[[HttpRequest], HttpRespo
         if not refused:
             refused.append(access_key(request))
             then()
-        return error_response("ExpiredTokenException") if access_key(request) in refused else HttpResponse(200)
+        return (
+            error_response("ExpiredTokenException") if access_key(request) in refused else HttpResponse(200, {}, b"{}")
+        )
 
     return respond
 

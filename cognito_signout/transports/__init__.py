@@ -7,7 +7,7 @@ wrap :class:`HttpTransport` or :class:`AsyncHttpTransport` to add to what the li
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from attrs import field, frozen
 
@@ -58,6 +58,12 @@ class Headers(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    # Every call reads several headers, most of which are missing: the parent's would raise and catch an exception each.
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a header, or the default."""
+        item = self._items.get(name.lower())
+        return default if item is None else item[1]
 
     def items(self) -> ItemsView[str, str]:
         """The names with their values; without looking up each name, since every call goes through all of them."""

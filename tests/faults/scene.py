@@ -11,7 +11,7 @@ import time
 import traceback
 from base64 import b64encode
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from botocore.config import Config
@@ -173,7 +173,9 @@ class Scene:
         requests = self._server.requests[self.has_call_before :]
         seen = [int(number) for number in re.findall(rb"amz-sdk-request: attempt=(\d+)", b"".join(requests))]
         attempts = range(1, fault.attempts + 1)
-        if fault.arrives:
+        if fault.arrives is None:
+            assert {*seen} <= {*attempts}
+        elif fault.arrives:
             assert seen == [*attempts]
         else:
             assert seen == [*attempts][-1:] * is_mended
@@ -248,12 +250,17 @@ def check_error(error: SignOutError, says: str) -> None:
 by_both_clients = pytest.mark.parametrize("play", [play_blocking, play_async], ids=["blocking", "async"])
 
 
+def client_of(play: Play) -> Literal["blocking", "async"]:
+    """The client that a story is told of."""
+    return "blocking" if play is play_blocking else "async"
+
+
 @contextmanager
 def no_descriptor_left() -> Iterator[None]:
     """Holds that all file descriptors that were opened within are closed at its end."""
     before = _descriptors()
     yield
-    assert not _descriptors() - before
+    assert not _descriptors() - before, _descriptors() - before
 
 
 def _descriptors() -> set[tuple[str, str]]:

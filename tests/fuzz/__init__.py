@@ -5,7 +5,6 @@
 in every run. For longer, by hand and with coverage for a guide, there are targets for atheris, one a module::
 
     pip install atheris
-    python -m tests.fuzz.reader -runs=2000000
     python -m tests.fuzz.protocol -runs=500000
     python -m tests.fuzz.flow -runs=500000
     python -m tests.fuzz.journal -runs=500000

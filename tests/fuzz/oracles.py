@@ -5,7 +5,6 @@ what makes the inputs.
 from __future__ import annotations
 
 import codecs
-import itertools
 import json
 import tempfile
 from collections import deque
@@ -23,87 +22,16 @@ from cognito_signout._credentials import Credentials
 from cognito_signout._endpoints import Endpoint
 from cognito_signout._settings import Settings
 from cognito_signout.errors import SignOutError
-from cognito_signout.transports import MAX_BODY, HttpResponse
-from cognito_signout.transports._response import MAX_OVERHEAD, BadResponse, reading_of_response
+from cognito_signout.transports import HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from cognito_signout import SignOutOutcome
 
 POOL = "us-east-1_Test00001"
 #: A name that is in no text of ours.
 USERNAME = "Alice+1@example.com"
-
-# The reader of responses
-
-#: Longer responses are not read byte by byte, which takes too long.
-MAX_BYTEWISE = 2000
-
-
-def check_reader(data: bytes, cuts: Sequence[int], method: str) -> None:
-    """Any bytes, cut anywhere, are one response or none; and no more is read than it takes to know.
-
-    Args:
-        data: What comes in before the connection ends.
-        cuts: Where it is cut into pieces.
-        method: The method of the request.
-    """
-    whole, at_once = _reading([data], method)
-    places = [0, *sorted({cut for cut in cuts if 0 < cut < len(data)}), len(data)]
-    pieces = [data[start:end] for start, end in itertools.pairwise(places)]
-    if len(data) <= MAX_BYTEWISE:
-        single, needed = _reading([data[place : place + 1] for place in range(len(data))], method)
-        _check_same(whole, single, is_all_taken=needed == len(data))
-        if needed < len(data) or isinstance(single, BadResponse):
-            again, _ = _reading([data[:needed]], method)  # what came after it did not matter
-            _check_same(again, single, is_all_taken=True)
-    cut, taken = _reading(pieces, method)
-    _check_same(whole, cut, is_all_taken=taken == at_once)
-    assert taken <= MAX_OVERHEAD + 2 * MAX_BODY + max(map(len, pieces))  # each byte in a chunk has two behind it
-    if isinstance(whole, BadResponse):
-        assert str(whole)
-        return
-    response, is_reusable = whole
-    assert data.startswith(b"HTTP/1.")
-    assert 200 <= response.status <= 999
-    assert len(response.body) <= MAX_BODY + 1
-    assert response.body in data or b"chunked" in data.lower()
-    assert not (is_reusable and len(response.body) > MAX_BODY)
-    for name, value in response.headers.items():
-        assert name
-        assert name.isascii()
-        assert not any(character in "\r\n\0" for character in name + value)
-
-
-def _check_same(
-    one: tuple[HttpResponse, bool] | BadResponse, other: tuple[HttpResponse, bool] | BadResponse, *, is_all_taken: bool
-) -> None:
-    if isinstance(one, BadResponse) or isinstance(other, BadResponse):
-        assert str(one) == str(other)
-        return
-    assert one[0] == other[0]
-    # What was not taken in, the reader can't know of; the connection's next user looks for it.
-    assert one[1] == other[1] or not is_all_taken
-
-
-def _reading(pieces: Iterable[bytes], method: str) -> tuple[tuple[HttpResponse, bool] | BadResponse, int]:
-    """What comes of reading the pieces, and how many bytes were taken."""
-    reading = reading_of_response(method)
-    taken = 0
-    try:
-        next(reading)
-        for piece in pieces:
-            if piece:
-                taken += len(piece)
-                reading.send(piece)
-        reading.send(b"")
-    except StopIteration as done:
-        return done.value, taken
-    except BadResponse as error:
-        return error, taken
-    raise AssertionError("it wants more after the end")
-
 
 # The meaning of responses
 
@@ -124,7 +52,8 @@ def check_protocol(status: int, headers: dict[str, str], body: bytes, now: float
     if isinstance(outcome, SignOutResult):
         assert 200 <= status < 300
         document = json.loads(body) if body else {}
-        assert document == {} or document["success"] is True
+        is_from_aws = "x-amz-json-1.1" in str(headers).lower() or "x-amzn-requestid" in str(headers).lower()
+        assert document.get("success") is True or (status == 200 and (document == {} or is_from_aws))
         assert outcome.id
         assert outcome.created_at.utcoffset() is not None
         assert outcome.to_envelope()["success"] is True

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tests.fuzz
 
-from . import flow, journal, oracles, protocol, reader
+from . import flow, journal, oracles, protocol
 
 #: How a piece of data may be spoilt: at a place, by a kind of damage, with some bytes.
 DAMAGE = st.lists(
@@ -22,7 +22,6 @@ DAMAGE = st.lists(
     ),
     max_size=3,
 )
-CUTS = st.lists(st.integers(0, 400), max_size=6)
 
 
 def damaged(data: bytes, damage: list[tuple[float, str, bytes]]) -> bytes:
@@ -46,41 +45,6 @@ def assembled(fragments: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
     return st.binary(max_size=200) | st.lists(st.sampled_from(fragments) | st.binary(max_size=4), max_size=24).map(
         b"".join
     )
-
-
-@st.composite
-def responses(draw: st.DrawFn) -> bytes:
-    """A whole response, framed in one way or the other."""
-    body = draw(st.binary(max_size=60))
-    lines = draw(st.lists(st.sampled_from([b"X-A: b", b"Connection: close", b"Connection: keep-alive"]), max_size=3))
-    framing = draw(st.sampled_from(["length", "chunks", "end"]))
-    if framing == "length":
-        lines.append(b"Content-Length: %d" % len(body))
-    elif framing == "chunks":
-        lines.append(b"Transfer-Encoding: chunked")
-        size = draw(st.integers(1, 60))
-        chunks = [body[start : start + size] for start in range(0, len(body), size)]
-        body = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
-    first = draw(st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n"]))
-    status_line = draw(st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 400 No", b"HTTP/1.1 204"]))
-    return first + b"\r\n".join([status_line, *draw(st.permutations(lines)), b"", body])
-
-
-@given(data=assembled(reader.FRAGMENTS), cuts=CUTS, method=st.sampled_from(reader.METHODS))
-@example(data=b"HTTP/1.1 200\r\n" + b"x" * 65536, cuts=[65500], method="POST")
-@example(data=b"HTTP/1.1 200\r\n\r\n" + b"y" * (2**20 + 9), cuts=[20], method="POST")
-@example(data=b"HTTP/1.1 200\r\nContent-Length: 1048577\r\n\r\n" + b"y" * (2**20 + 9), cuts=[20], method="POST")
-def test_any_bytes_are_one_response_or_none_however_they_come_in(data: bytes, cuts: list[int], method: str) -> None:
-    """What a call comes to would depend on how the network cut it; or it would end in an exception of nobody's."""
-    oracles.check_reader(data, cuts, method)
-
-
-@given(data=responses(), damage=DAMAGE, cuts=CUTS)
-def test_a_response_that_was_tampered_with_is_one_response_or_none(
-    data: bytes, damage: list[tuple[float, str, bytes]], cuts: list[int]
-) -> None:
-    """The same, close to where responses are whole, which bytes of chance seldom come to."""
-    oracles.check_reader(damaged(data, damage), cuts, "POST")
 
 
 @given(
@@ -209,7 +173,6 @@ class Drawer:
 
 
 TARGETS = {
-    "check_reader": reader.read,
     "check_protocol": protocol.read,
     "check_flow": flow.read,
     "check_journal": journal.read,

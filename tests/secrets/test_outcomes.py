@@ -343,7 +343,7 @@ SOURCES: dict[str, Any] = {
 @pytest.mark.parametrize("kind", SOURCES)
 def test_no_source_of_credentials_makes_a_call_show_them(way: Way, kind: str) -> None:
     """A plugin that fails says with what; that is the application's log, then."""
-    outcome = assert_shows_nothing(way, credentials=SOURCES[kind], transport=lambda _: HttpResponse(200))
+    outcome = assert_shows_nothing(way, credentials=SOURCES[kind], transport=lambda _: HttpResponse(200, {}, b"{}"))
     assert isinstance(outcome, errors.CredentialsError)
 
 
@@ -401,7 +401,7 @@ def test_a_credentials_file_with_a_mistake_is_not_quoted(
         ({"AWS_RETRY_MODE": SECRET_KEY}, {}),
         ({"AWS_DEFAULTS_MODE": SECRET_KEY}, {}),
         ({"AWS_PROFILE": SECRET_KEY}, {}),
-        ({"AWS_CA_BUNDLE": f"/nowhere/{SECRET_KEY}"}, {"endpoint_url": "https://127.0.0.1:1"}),
+        ({"AWS_CA_BUNDLE": f"/nowhere/{SECRET_KEY}"}, {"endpoint_url": "http://127.0.0.1:1"}),
         ({"AWS_ENDPOINT_URL": f"http://user:{PASSWORD}@host:port"}, {}),
         ({}, {"region_name": SECRET_KEY}),
         ({}, {"region_name": TOKEN}),

@@ -23,6 +23,7 @@ def interrupt(*_):
 signal.alarm(0)  # there is one timer, and it is needed
 signal.signal(signal.SIGALRM, interrupt)
 warnings.simplefilter('ignore', ResourceWarning)  # a socket may be lost before anybody has it, and is closed then
+sys.unraisablehook = lambda _: None  # objects of the standard library whose constructors were interrupted
 before = len(os.listdir('/proc/self/fd'))
 def call_for_ever():
     while True: call(client)
@@ -37,6 +38,7 @@ for _ in range(400):
             armed = False
     except KeyboardInterrupt:
         call(client)
+gc.collect()
 assert len(os.listdir('/proc/self/fd')) <= before
 client.close()
 assert len(os.listdir('/proc/self/fd')) == before - 1

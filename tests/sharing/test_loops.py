@@ -46,6 +46,8 @@ def test_loops_that_nobody_closes_are_let_go_of() -> None:
     played_on(
         """
 warnings.simplefilter('ignore', ResourceWarning)  # of the loops, which is the point
+logging.getLogger('asyncio').disabled = True  # aiohttp complains, too
+sys.unraisablehook = lambda _: None
 client = AsyncSignOutClient(endpoint_url=url)
 
 def descriptors():

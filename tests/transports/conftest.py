@@ -29,6 +29,13 @@ def new_transport(request: pytest.FixtureRequest) -> Iterator[NewTransport]:
             yield loop.new_transport
 
 
+@pytest.fixture
+def new_async_transport() -> Iterator[NewTransport]:
+    """Makes a transport of asyncio."""
+    with Loop() as loop:
+        yield loop.new_transport
+
+
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     """A certificate authority."""

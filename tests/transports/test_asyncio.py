@@ -228,21 +228,6 @@ def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_an_answer() -> No
     assert len(server.peers) == 3
 
 
-def test_a_connection_that_is_flooded_while_idle_is_closed() -> None:
-    """If this failed, a server could fill the memory of whoever has called it once."""
-
-    async def main(server: ScriptedServer) -> None:
-        transport = AsyncHttpTransport()
-        assert (await send(transport, server.url)).status == 200
-        flood.set()
-        assert await asyncio.to_thread(server.closed_by_client.wait, PATIENCE)
-        await transport.close()
-
-    flood = threading.Event()
-    with ScriptedServer([answers(OK), waits_for(flood), sends(OK), waits_for_close()]) as server:
-        asyncio.run(main(server))
-
-
 def test_a_cancellation_that_comes_with_the_result_is_not_lost() -> None:
     """If this failed, before Python 3.12, a call that was cancelled would go on, and sign the user out."""
 

@@ -154,7 +154,7 @@ class Asynchronous:
 
     async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
         """Answers itself."""
-        return HttpResponse(200)
+        return HttpResponse(200, {}, b"{}")
 
     async def close(self) -> None:
         """There is nothing to close."""

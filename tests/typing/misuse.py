@@ -20,7 +20,7 @@ class WithoutTimeout:
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """Answers."""
-        return HttpResponse(200)
+        return HttpResponse(200, {}, b"{}")
 
     def close(self) -> None:
         """There is nothing to close."""

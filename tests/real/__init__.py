@@ -1,0 +1,1 @@
+"""The library with real programs around it."""
