@@ -968,7 +968,7 @@ def test_a_timeout_bounds_a_request_of_many(way: Way) -> None:
 
 
 @pytest.mark.parametrize("allowed", [0, 2])
-def test_a_process_that_may_have_no_more_threads_goes_on_with_fewer(
+def test_a_process_that_may_have_no_more_threads_goes_on_with_fewer_or_with_none(
     monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
     """A container with a limit would stop in the middle of a run."""
@@ -982,8 +982,4 @@ def test_a_process_that_may_have_no_more_threads_goes_on_with_fewer(
     monkeypatch.setattr(threading.Thread, "start", limited)
     client = SignOutClient(transport=BlockingTransport(Script()))
     outcomes = client.sign_out_many(user_pool_id=POOL, usernames=names(9), max_concurrency=5)
-    if allowed:
-        assert {outcome.username for outcome in outcomes} == set(names(9))
-    else:
-        with pytest.raises(RuntimeError, match="thread"):
-            next(outcomes)
+    assert {outcome.username for outcome in outcomes} == set(names(9))

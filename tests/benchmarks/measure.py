@@ -10,14 +10,21 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+import trustme
 from attrs import frozen
+
+from cognito_signout.transports._tls import default_ca_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from typing import TypeAlias
 
     from .row import Row
+
+#: Where a contestant finds its keys; also the name of its home directory.
+KeysIn: TypeAlias = Literal["environment", "credentials file", "profile"]
 
 HERE = Path(__file__).parent
 ACCESS_KEY = "AKIDEXAMPLE"
@@ -39,26 +46,36 @@ class World:
 
     Attributes:
         endpoint_url: Where the server listens.
+        tls_endpoint_url: Where a server listens that speaks TLS.
         home: The home directory; it holds a shared credentials file or nothing.
         cores: How many cores there are for the contestant and the server; 0 where processes can't be pinned to them.
     """
 
     endpoint_url: str
+    tls_endpoint_url: str
     home: Path
     cores: int = 0
 
-    def environment(self, *, shared_file: bool = False) -> dict[str, str]:
-        """The variables of a contestant's process: keys, or none where they are in the shared credentials file."""
+    def environment(self, keys_in: KeysIn = "environment") -> dict[str, str]:
+        """The variables of a contestant's process: keys, unless they are in a file."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "VIRTUAL_ENV") if name in os.environ}
-        keys = {} if shared_file else {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
-        home = self.home / ("with_file" if shared_file else "empty")
-        return {**kept, **keys, "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"}
+        settings = {
+            "environment": {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY},
+            "credentials file": {},
+            "profile": {"AWS_PROFILE": "work"},
+        }
+        return {**kept, **settings[keys_in], "HOME": str(self.home / keys_in), "AWS_EC2_METADATA_DISABLED": "true"}
 
-    def run(self, contestant: str, mode: str, count: int = 1, *, shared_file: bool = False) -> tuple[float, str]:
+    def run(
+        self, contestant: str, mode: str, count: int = 1, *, keys_in: KeysIn = "environment", over_tls: bool = False
+    ) -> tuple[float, str]:
         """Runs a contestant once, and says how many seconds its process took and what it printed."""
         script = HERE / "contestants" / "drive.py"
-        command = [sys.executable, str(script), CONTESTANTS[contestant][0], mode, self.endpoint_url, str(count)]
-        environment = self.environment(shared_file=shared_file)
+        url = self.tls_endpoint_url if over_tls else self.endpoint_url
+        command = [sys.executable, str(script), CONTESTANTS[contestant][0], mode, url, str(count)]
+        environment = self.environment(keys_in)
+        if over_tls:  # the default bundle, and the authority of the server
+            environment["AWS_CA_BUNDLE"] = str(self.home / "bundle.pem")
         before = time.perf_counter()
         done = subprocess.run(command, env=environment, cwd=self.home, capture_output=True, text=True)
         took = time.perf_counter() - before
@@ -66,13 +83,13 @@ class World:
             raise RuntimeError(f"{contestant} failed ({mode}):\n{done.stderr}")
         return took, done.stdout
 
-    def seconds(self, contestant: str, *, shared_file: bool = False) -> float:
+    def seconds(self, contestant: str, *, keys_in: KeysIn = "environment", over_tls: bool = False) -> float:
         """How long a new process took, from start to exit, to make a client and a call."""
-        return self.run(contestant, "once", shared_file=shared_file)[0]
+        return self.run(contestant, "once", keys_in=keys_in, over_tls=over_tls)[0]
 
-    def reported(self, contestant: str, mode: str, count: int = 1) -> float:
+    def reported(self, contestant: str, mode: str, count: int = 1, *, over_tls: bool = False) -> float:
         """What a contestant's process measured itself."""
-        return float(self.run(contestant, mode, count)[1])
+        return float(self.run(contestant, mode, count, over_tls=over_tls)[1])
 
 
 def missing(contestant: str, row: Row | None = None) -> str | None:
@@ -88,24 +105,42 @@ def world() -> Generator[World]:
     cores = sorted(before or ())
     with TemporaryDirectory() as directory:
         home = Path(directory)
-        (home / "empty").mkdir()
-        (home / "with_file" / ".aws").mkdir(parents=True)
-        (home / "with_file" / ".aws" / "credentials").write_text(
-            f"[default]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n", encoding="utf-8"
-        )
-        command = [sys.executable, str(HERE / "server.py"), *(map(str, cores[-1:]))]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-            assert server.stdin is not None
-            assert server.stdout is not None
+        _furnish(home)
+        core = str(cores[-1]) if cores else "-"
+        with _server(core) as port, _server(core, str(home / "server.pem")) as tls_port:
             try:
-                port = int(server.stdout.readline())
                 if cores:
                     os.sched_setaffinity(0, cores[:1])
-                yield World(f"http://127.0.0.1:{port}", home, len(cores))
+                yield World(f"http://127.0.0.1:{port}", f"https://127.0.0.1:{tls_port}", home, len(cores))
             finally:
                 if before is not None:
                     os.sched_setaffinity(0, before)
-                server.stdin.close()
+
+
+def _furnish(home: Path) -> None:
+    """Writes the home directories, and the certificates."""
+    keys = f"aws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    (home / "environment").mkdir()
+    for name, profile in (("credentials file", "default"), ("profile", "work")):
+        (home / name / ".aws").mkdir(parents=True)
+        (home / name / ".aws" / "credentials").write_text(f"[{profile}]\n{keys}", encoding="utf-8")
+    (home / "profile" / ".aws" / "config").write_text("[profile work]\nregion = us-east-1\n", encoding="utf-8")
+    authority = trustme.CA()
+    default = Path(default_ca_bundle()).read_bytes()
+    (home / "bundle.pem").write_bytes(default + authority.cert_pem.bytes())
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(home / "server.pem"))
+
+
+@contextmanager
+def _server(*arguments: str) -> Generator[int]:
+    command = [sys.executable, str(HERE / "server.py"), *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            yield int(server.stdout.readline())
+        finally:
+            server.stdin.close()
 
 
 def samples(row: Row, place: World, *, rounds: int, quick: bool, tick: Callable[[], object]) -> dict[str, list[float]]:

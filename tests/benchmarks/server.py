@@ -1,15 +1,21 @@
 """The service's stand-in: answers every signed request with ``{}`` and the headers that AWS sends, and is quick.
 
-``python server.py [CORE]`` listens on a free port of loopback, prints the port, and serves until its standard
-input ends. It has a process and, where it may, a core of its own, so that its work is nobody's.
+``python server.py CORE [CERTIFICATE]`` listens on a free port of loopback, prints the port, and serves until its
+standard input ends. With a PEM file of key and certificate, it speaks TLS. It has a process of its own and, unless CORE
+is ``-``, a core of its own, so that its work is not measured.
 """
+
+from __future__ import annotations
 
 import os
 import re
 import selectors
 import socket
+import ssl
 import sys
+import threading
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -84,14 +90,41 @@ def serve(listener: socket.socket) -> None:
                 connection.sendall(answers)
 
 
-def main() -> None:
+def serve_tls(listener: socket.socket, certificate: str) -> None:
+    """Serves every connection in TLS, each in a thread, until the standard input ends."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def answer_all(connection: socket.socket) -> None:
+        with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+            unanswered = b""
+            while received := secured.recv(65536):
+                answers, unanswered = answer(unanswered + received)
+                if answers:
+                    secured.sendall(answers)
+
+    def accept_all() -> None:
+        while True:
+            connection = listener.accept()[0]
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=answer_all, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept_all, daemon=True).start()
+    sys.stdin.read()
+    os._exit(0)
+
+
+def main(core: str, certificate: str | None = None) -> None:
     """Serves."""
-    if len(sys.argv) > 1:
-        os.sched_setaffinity(0, {int(sys.argv[1])})
+    if core != "-":
+        os.sched_setaffinity(0, {int(core)})
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         print(listener.getsockname()[1], flush=True)
-        serve(listener)
+        if certificate is None:
+            serve(listener)
+        else:
+            serve_tls(listener, certificate)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -7,7 +7,7 @@ ROW = Row(
     what="a client and its first call, packages already imported; boto3's from a new `Session`",
     unit="ms",
     contestants=("ours", "boto3", "capo", "floor"),
-    budget={"boto3": 0.30},
+    budget={"boto3": 0.20},
     rounds=11,
     sample=lambda world, contestant, quick: world.reported(contestant, "another", 2 if quick else 5),
 )

@@ -7,7 +7,7 @@ ROW = Row(
     what="cold start: a new process imports, makes a client from environment keys and makes one call",
     unit="ms",
     contestants=("ours", "boto3", "capo", "floor"),
-    budget={"boto3": 0.38, "capo": 0.55},
+    budget={"boto3": 0.36, "capo": 0.52},
     rounds=25,
     sample=lambda world, contestant, quick: world.seconds(contestant),
 )

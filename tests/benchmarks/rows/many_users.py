@@ -7,7 +7,7 @@ ROW = Row(
     what="`sign_out_many`, users a second, 16 at once; the others in a thread pool of 16",
     unit=RATE,
     contestants=("ours", "boto3", "capo"),
-    budget={"boto3": 2.5},
+    budget={"boto3": 2.8},
     rounds=9,
     sample=lambda world, contestant, quick: world.reported(contestant, "many", 160 if quick else 4000),
 )

@@ -7,7 +7,7 @@ ROW = Row(
     what="peak memory after the first call",
     unit="MiB",
     contestants=("ours", "boto3", "capo", "floor"),
-    budget={"boto3": 0.60},
+    budget={"boto3": 0.50},
     rounds=7,
     sample=lambda world, contestant, quick: world.reported(contestant, "memory"),
 )

@@ -7,7 +7,7 @@ ROW = Row(
     what="the same with a shared credentials file",
     unit="ms",
     contestants=("ours", "boto3", "capo"),
-    budget={"boto3": 0.70},
+    budget={"boto3": 0.38},
     rounds=25,
-    sample=lambda world, contestant, quick: world.seconds(contestant, shared_file=True),
+    sample=lambda world, contestant, quick: world.seconds(contestant, keys_in="credentials file"),
 )

@@ -7,7 +7,7 @@ ROW = Row(
     what="CPU for one signature; boto3's is botocore's `SigV4Auth`",
     unit="µs",
     contestants=("ours", "boto3", "floor"),
-    budget={"boto3": 0.25},
+    budget={"boto3": 0.15},
     rounds=11,
     sample=lambda world, contestant, quick: world.reported(contestant, "sign", 200 if quick else 5000),
 )

@@ -7,7 +7,7 @@ ROW = Row(
     what="CPU for a blocking call, warm",
     unit="µs",
     contestants=("ours", "boto3", "capo", "floor"),
-    budget={"boto3": 0.36, "capo": 0.50},
+    budget={"boto3": 0.32, "capo": 0.42},
     rounds=9,
     sample=lambda world, contestant, quick: world.reported(contestant, "warm", 100 if quick else 2000),
 )

@@ -1,0 +1,13 @@
+"""The call as users have it: over TLS."""
+
+from ..row import Row
+
+ROW = Row(
+    name="warm-call-tls",
+    what="CPU for a blocking call, warm, over TLS",
+    unit="µs",
+    contestants=("ours", "boto3"),
+    budget={},
+    rounds=9,
+    sample=lambda world, contestant, quick: world.reported(contestant, "warm", 100 if quick else 2000, over_tls=True),
+)
