@@ -42,13 +42,15 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_items",)
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        self._items: dict[str, tuple[str, str]] = {}
-        pairs = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
-        for name, value in pairs:
-            key = name.lower()
-            if key in self._items:
-                value = f"{self._items[key][1]}, {value}"
-            self._items[key] = (name, value)
+        pairs = list(cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers)
+        self._items = {pair[0].lower(): pair for pair in pairs}
+        if len(self._items) < len(pairs):  # a name is given more than once
+            self._items = {}
+            for name, value in pairs:
+                key = name.lower()
+                if key in self._items:
+                    value = f"{self._items[key][1]}, {value}"
+                self._items[key] = (name, value)
 
     def __getitem__(self, name: str) -> str:
         return self._items[name.lower()][1]

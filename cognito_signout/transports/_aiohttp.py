@@ -14,7 +14,7 @@ import sys
 from contextvars import ContextVar
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -32,6 +32,8 @@ else:
     time_limit: Any = import_module("async_timeout").timeout  # which aiohttp needs there, too
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from . import HttpRequest
     from ._exchange import Origin
     from ._proxies import Proxy
@@ -69,7 +71,6 @@ class Session:
             connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False, resolver=_Resolver()),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             auto_decompress=False,
             trust_env=False,
             request_class=_Request,
@@ -78,6 +79,7 @@ class Session:
     async def send(
         self,
         request: HttpRequest,
+        headers: dict[str, str],
         origin: Origin,
         proxy: Proxy | None,
         *,
@@ -88,6 +90,7 @@ class Session:
 
         Args:
             request: What to send.
+            headers: Its headers.
             origin: The server that its URL leads to.
             proxy: The proxy to use.
             context: How to speak TLS.
@@ -97,7 +100,7 @@ class Session:
         try:
             while True:
                 try:
-                    return await _Call(self, origin, proxy, timeout).run(request, context)
+                    return await _Call(self, origin, proxy, timeout).run(request, headers, context)
                 except _Stale:  # nothing was sent on it
                     continue
         finally:
@@ -147,22 +150,23 @@ class _Call:
         self._session = session
         self._origin = origin
         self._proxy = proxy
-        loop = asyncio.get_running_loop()
-        self._deadline = None if timeout is None else loop.time() + timeout
+        self._loop = asyncio.get_running_loop()
+        self._deadline = None if timeout is None else self._loop.time() + timeout
         self._limit: Any = None
         self._connection: Any = None
         self._transport: Any = None
         self._is_reused = False
         self._has_begun = False
 
-    async def run(self, request: HttpRequest, context: ssl.SSLContext | None) -> HttpResponse:
+    async def run(self, request: HttpRequest, headers: dict[str, str], context: ssl.SSLContext | None) -> HttpResponse:
         """Sends the request and reads the response. Raises the library's errors, and :class:`_Stale`."""
         token = _call.set(self)
         try:
             # aiohttp applies its limit for connecting to each address, but not to the answer of a proxy.
             async with time_limit(None) as self._limit:
-                self._limit_to(None if self._proxy is None else self._session.connect_timeout)
-                return await self._exchange(request, context)
+                if self._proxy is not None or self._deadline is not None:
+                    self._limit_to(None if self._proxy is None else self._session.connect_timeout)
+                return await self._exchange(request, headers, context)
         except _Stale:
             raise
         except Exception as fault:  # noqa: BLE001 -- aiohttp's, the socket's, an executor's
@@ -191,9 +195,11 @@ class _Call:
 
     def _limit_to(self, seconds: float | None) -> None:
         """Ends what comes next after so many seconds, and at the deadline in any case."""
-        limits = [] if seconds is None else [asyncio.get_running_loop().time() + seconds]
-        limits += [] if self._deadline is None else [self._deadline]
-        limit = min(limits, default=None)
+        limit = self._deadline
+        if seconds is not None:
+            limit = self._loop.time() + seconds
+            if self._deadline is not None:
+                limit = min(limit, self._deadline)
         if sys.version_info >= (3, 11):
             self._limit.reschedule(limit)
         elif limit is None:
@@ -201,8 +207,9 @@ class _Call:
         else:
             self._limit.update(limit)
 
-    async def _exchange(self, request: HttpRequest, context: ssl.SSLContext | None) -> HttpResponse:
-        headers: dict[str, str] = dict(request.headers.items())
+    async def _exchange(
+        self, request: HttpRequest, headers: dict[str, str], context: ssl.SSLContext | None
+    ) -> HttpResponse:
         proxy, for_proxy = None, None
         if self._proxy is not None:
             proxy, for_proxy = URL(self._proxy.url, encoded=True).with_user(None), proxy_headers(self._proxy)
@@ -217,15 +224,14 @@ class _Call:
             ssl=True if context is None else context,
             proxy=proxy,
             proxy_headers=for_proxy,
+            skip_auto_headers=[name for name in ("Content-Type", "User-Agent") if name not in headers] or None,
         )
         try:
             self._has_begun = True
             if response.status == 407 and self._proxy is not None and self._origin.scheme == "http":
                 raise wrong_password(self._proxy)
             body = await self._read_body(response)
-            raw_headers = response.raw_headers  # none where a recorder has answered
-            pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers or ()]
-            return checked_response(response.status, pairs or list(response.headers.items()), body)
+            return checked_response(response.status, _headers(response), body)
         finally:
             response.release()  # which closes the connection unless the response was read to its end
 
@@ -268,6 +274,14 @@ class _Call:
         return error_of(cause, doing)
 
 
+def _headers(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+    pairs = list(response.headers.items())
+    if all(value.isascii() for _, value in pairs):
+        return pairs
+    # aiohttp decodes UTF-8, and leaves what is none as half of a character, which can't be printed.
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+
+
 @lru_cache(maxsize=16)
 def _url(url: str) -> URL:
     """The URL, to be sent as it was signed."""
@@ -301,7 +315,9 @@ class _Resolver(AbstractResolver):
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request of aiohttp's that tells its call when there is a connection."""
+    """A request of aiohttp's that adds no headers, and tells its call when there is a connection."""
+
+    DEFAULT_HEADERS: ClassVar[Mapping[str, str]] = {}  # type: ignore[assignment,misc]
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
         """As the parent's."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _forks
 from .._waiting import in_thread, within
 from ..errors import ConfigurationError
-from ._exchange import Origin, check_request, error_of, left, locate, sooner
+from ._exchange import Origin, checked_headers, error_of, left, locate, sooner
 from ._proxies import find_proxy, proxy_headers
 from ._tls import new_context
 
@@ -90,13 +90,14 @@ class AsyncHttpTransport:
         """
         deadline = sooner(None, timeout)
         origin, _ = locate(request.url)
-        check_request(request)
+        headers = checked_headers(request)
         try:
             if origin not in self._found or (origin.scheme == "https" and self._context is None):
                 await within(left(deadline), in_thread(lambda: self._prepare(origin, request.url)))
             session = await self._session()
             return await session.send(
                 request,
+                headers,
                 origin,
                 self._found[origin],
                 context=self._context,
@@ -150,12 +151,12 @@ class AsyncHttpTransport:
             raise ConfigurationError("an https:// proxy needs Python 3.11 or newer with asyncio; use SignOutClient")
 
     async def _session(self) -> Session:
-        from ._aiohttp import Session
-
         loop = asyncio.get_running_loop()
         session, _ = self._guarded.get(loop) or (None, None)
         if session is not None and not session.is_retired:
             return session
+        from ._aiohttp import Session  # which imports aiohttp
+
         for other in list(self._guarded):
             if not other.is_running() or other is loop:
                 self._guarded.pop(other, None)  # another thread may have done it

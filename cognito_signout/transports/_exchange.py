@@ -64,15 +64,21 @@ def locate(url: str) -> tuple[Origin, str]:
     return Origin(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]), target
 
 
-def check_request(request: HttpRequest) -> None:
-    """Raises a :class:`ConfigurationError` for headers that can't be sent. It quotes none of them."""
-    text = "".join([part for header in request.headers.items() for part in header])
+def checked_headers(request: HttpRequest) -> dict[str, str]:
+    """The headers of a request.
+
+    Raises:
+        ConfigurationError: A header can't be sent. It is not quoted.
+    """
+    headers = dict(request.headers.items())
+    text = "".join([*headers, *headers.values()])
     if "\r" in text or "\n" in text or "\0" in text:
         raise ConfigurationError("the request can't be sent: a header contains a line break or a NUL")
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:  # not chained: it shows the headers
         raise ConfigurationError("the request can't be sent: a header contains a character outside Latin-1") from None
+    return headers
 
 
 def checked_response(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes) -> HttpResponse:

@@ -24,7 +24,7 @@ from ._exchange import (
     TOO_LONG,
     IncompleteResponse,
     Origin,
-    check_request,
+    checked_headers,
     checked_response,
     error_of,
     is_readable,
@@ -106,7 +106,7 @@ class HttpTransport:
                 proxy's URL can't be used.
         """
         origin, target = locate(request.url)
-        check_request(request)
+        headers = checked_headers(request)
         if origin not in self._sessions:
             self._sessions[origin] = self._find_sessions(request.url)
         sessions = self._sessions[origin]
@@ -117,7 +117,7 @@ class HttpTransport:
         connection = self._take(pool, origin) or self._new_connection(origin)
         is_reused = connection.sock is not None
         try:
-            return call.exchange(connection, request, target)
+            return call.exchange(connection, request.method, target, headers, request.body)
         finally:
             if call.is_reusable:
                 self._keep(connection, origin, pool)
@@ -205,11 +205,13 @@ class _Call:
         self._tcp_keepalive = tcp_keepalive
         self._incoming: _Incoming | None = None
 
-    def exchange(self, connection: Any, request: HttpRequest, target: str) -> HttpResponse:
+    def exchange(
+        self, connection: Any, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> HttpResponse:
         """Sends the request and reads the response. Raises the library's errors."""
         try:
-            connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-            for name, value in request.headers.items():
+            connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
                 connection.putheader(name, value)
         except (ValueError, http.client.HTTPException):
             raise ConfigurationError("the request can't be sent: its URL or a header is malformed") from None
@@ -220,10 +222,10 @@ class _Call:
                 connection._create_connection = self._open  # noqa: SLF001 -- it has no public name
                 connection.connect()
             doing = f"no complete response from {self._origin}"
-            response = self._send(connection, request.body)
-            body = self._read_body(response)
+            response = self._send(connection, body)
+            received = self._read_body(response)
             is_read = response.isclosed()
-            complete = checked_response(response.status, response.getheaders(), body)
+            complete = checked_response(response.status, response.getheaders(), received)
         except (http.client.IncompleteRead, http.client.RemoteDisconnected):
             raise error_of(IncompleteResponse(CUT_OFF), doing) from None
         except (OSError, http.client.HTTPException, IncompleteResponse, ValueError) as fault:
@@ -235,7 +237,7 @@ class _Call:
         # Without an incoming stream of ours, a recorder has answered. A connection without a socket was closed.
         self.is_reusable = (
             is_read
-            and len(body) <= MAX_BODY
+            and len(received) <= MAX_BODY
             and self._incoming is not None
             and not self._incoming.has_surplus
             and connection.sock is not None

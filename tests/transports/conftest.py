@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
 @pytest.fixture(params=["blocking", "asyncio"])
 def new_transport(request: pytest.FixtureRequest) -> Iterator[NewTransport]:
     """Makes a transport, of the one kind and then of the other."""
+    if request.param == "blocking":
+        yield HttpTransport
+    else:
+        with Loop() as loop:
+            yield loop.new_transport
+
+
+@pytest.fixture(
+    params=[
+        "blocking",
+        pytest.param("asyncio", marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="needs Python 3.11")),
+    ]
+)
+def new_tls_in_tls_transport(request: pytest.FixtureRequest) -> Iterator[NewTransport]:
+    """Makes a transport that can speak TLS within TLS, of the one kind and then of the other."""
     if request.param == "blocking":
         yield HttpTransport
     else:

@@ -104,7 +104,7 @@ def test_many_calls_at_once_share_what_is_there(bundle: str, server_context: ssl
 
     with ScriptedServer([echoes()], context=server_context) as server:
         asyncio.run(main(server.url))
-    assert len(server.peers) == 16
+    assert 16 <= len(server.peers) < 32  # a server may end a connection at any time
 
 
 @pytest.mark.parametrize("where", ["the handshake", "the response", "an idle connection's response"])

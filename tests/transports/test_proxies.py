@@ -328,7 +328,7 @@ def test_the_certificate_behind_a_tunnel_is_verified(
 
 
 def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(
-    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+    bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
     """If this failed, https:// proxies could not be used, or long messages would be cut in them."""
     body = b"x" * 200_000
@@ -336,7 +336,7 @@ def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(
         ScriptedServer([echoes()], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
     ):
-        transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https", USER))
+        transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https", USER))
         for _ in range(3):
             assert transport.send(make_request(server.url, body), timeout=PATIENCE).body == body
         transport.close()
@@ -345,14 +345,14 @@ def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(
 
 
 def test_a_connection_that_ended_while_idle_is_noticed_in_tls_in_tls(
-    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+    bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
     """If this failed, the first call after a quiet minute would fail behind such a proxy."""
     with (
         ScriptedServer([answers(OK)], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
     ):
-        transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
         for _ in range(3):
             assert send(transport, server.url).status == 200
             proxy.wait_until_finished()
@@ -361,23 +361,23 @@ def test_a_connection_that_ended_while_idle_is_noticed_in_tls_in_tls(
 
 
 def test_what_is_no_tls_in_the_midst_of_tls_is_a_connection_error(
-    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+    bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
     """If this failed, bytes that a proxy slips in would be taken for the end of an answer, or have no type."""
     script: list[Step] = [answers(ESTABLISHED), secures_within(server_context), sends(b"no record of TLS"), reads()]
     with ScriptedServer(script, context=server_context) as proxy:
-        transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
         with pytest.raises(SignOutConnectionError, match="through the proxy"):
             send(transport, f"https://localhost:{proxy.port}/")
 
 
 def test_tls_that_ends_in_the_midst_of_tls_is_a_connection_error(
-    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+    bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
     """If this failed, an answer that was cut off behind such a proxy could pass for a sign-out."""
     script: list[Step] = [answers(ESTABLISHED), secures_within(server_context)]
     with ScriptedServer(script, context=server_context) as proxy:
-        transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
         with pytest.raises(SignOutConnectionError, match="no complete response"):
             send(transport, "https://localhost/")
 
@@ -444,14 +444,14 @@ def test_an_answer_that_drips_through_tls_in_tls_is_cut_off(
 
 
 def test_tls_in_tls_has_time_without_a_bound(
-    bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+    bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
     """If this failed, no time-outs at all would mean no waiting at all."""
     with (
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
     ):
-        transport = new_transport(
+        transport = new_tls_in_tls_transport(
             verify=bundle, proxies=proxies_to(proxy, "https"), connect_timeout=None, read_timeout=None
         )
         assert send(transport, server.url, timeout=None).status == 200
@@ -460,7 +460,11 @@ def test_tls_in_tls_has_time_without_a_bound(
 
 @pytest.mark.parametrize("trusts_server", [True, False])
 def test_both_certificates_are_verified_in_tls_in_tls(
-    trusts_server: bool, authority: trustme.CA, bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+    trusts_server: bool,
+    authority: trustme.CA,
+    bundle: str,
+    server_context: ssl.SSLContext,
+    new_tls_in_tls_transport: NewTransport,
 ) -> None:
     """If this failed, a false proxy, or one that is false to its clients, would go unnoticed."""
     bad = context_with(authority.issue_cert("other.example"))
@@ -469,7 +473,7 @@ def test_both_certificates_are_verified_in_tls_in_tls(
         ScriptedServer([serves()], context=inner) as server,
         ScriptedServer(tunnels_to(server), context=outer) as proxy,
     ):
-        transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
+        transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
         with pytest.raises(SignOutConnectionError, match="could not connect to"):
             send(transport, server.url)
     assert not server.requests
