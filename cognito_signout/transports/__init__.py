@@ -42,8 +42,9 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_items",)
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = list(cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers)
-        self._items = {pair[0].lower(): pair for pair in pairs}
+        given = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+        pairs: list[tuple[str, str]] = list(given)
+        self._items: dict[str, tuple[str, str]] = {pair[0].lower(): pair for pair in pairs}
         if len(self._items) < len(pairs):  # a name is given more than once
             self._items = {}
             for name, value in pairs:

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ._exchange import Origin
     from ._proxies import Proxy
 
+#: The packages whose exceptions become errors of this library. Those of a recorder, such as vcrpy, pass through.
+OWN_FAULTS = frozenset({"aiohttp", "asyncio", "builtins", "cognito_signout", "concurrent", "socket", "ssl"})
 #: The call that an ``aiohttp.ClientRequest`` belongs to.
 _call: ContextVar[_Call] = ContextVar("_call")
 
@@ -169,7 +171,9 @@ class _Call:
                 return await self._exchange(request, headers, context)
         except _Stale:
             raise
-        except Exception as fault:  # noqa: BLE001 -- aiohttp's, the socket's, an executor's
+        except Exception as fault:
+            if type(fault).__module__.partition(".")[0] not in OWN_FAULTS:
+                raise
             if self._transport is not None:
                 self._transport.abort()  # to close it would wait for the server to end TLS, too
             if self._is_reused and not self._has_begun:

@@ -82,32 +82,38 @@ def checked_headers(request: HttpRequest) -> dict[str, str]:
 
 
 def checked_response(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes) -> HttpResponse:
-    """The response, if it is complete.
-
-    HTTP libraries are tolerant about framing: some ignore a malformed length, and an empty body without any framing
-    looks the same as a response that was cut off. A failure's body may be cut off: its status is enough.
+    """The response, if it is complete. A refusal's body may be cut off: its status and headers are enough.
 
     Raises:
         IncompleteResponse: A 2xx response is cut off or badly framed, or the response is an interim one.
     """
     response = HttpResponse(status, headers, body[: MAX_BODY + 1])
-    if status < 200:
-        raise IncompleteResponse(NOT_HTTP)
-    if status < 300 and status != 204:
-        encoding, length = response.headers.get("transfer-encoding"), response.headers.get("content-length")
-        if encoding is not None:
-            if length is not None or encoding.lower() != "chunked":
-                raise IncompleteResponse(NOT_HTTP)
-        elif length is not None:
-            lengths = {part.strip() for part in length.split(",")}  # a repeated length is harmless, two are not
-            expected = lengths.pop()
-            if lengths or not _LENGTH.fullmatch(expected):
-                raise IncompleteResponse(NOT_HTTP)
-            if len(body) < min(int(expected), MAX_BODY + 1):
-                raise IncompleteResponse(CUT_OFF)
-        elif not body:
-            raise IncompleteResponse(CUT_OFF)
+    fault = framing_fault(response)
+    if fault is not None and status < 300:
+        raise IncompleteResponse(fault)
     return response
+
+
+def framing_fault(response: HttpResponse) -> str | None:
+    """What is wrong with the framing of a response that a library has read; ``None`` if it is well framed.
+
+    HTTP libraries are tolerant: some ignore a malformed length. And an empty body without any framing looks the same as
+    a response that was cut off.
+    """
+    if response.status in (204, 304):
+        return None
+    if response.status < 200:
+        return NOT_HTTP
+    encoding, length = response.headers.get("transfer-encoding"), response.headers.get("content-length")
+    if encoding is not None:
+        return None if length is None and encoding.lower() == "chunked" else NOT_HTTP
+    if length is None:
+        return None if response.body else CUT_OFF
+    lengths = {part.strip() for part in length.split(",")}  # a repeated length is harmless, two are not
+    expected = lengths.pop()
+    if lengths or not _LENGTH.fullmatch(expected):
+        return NOT_HTTP
+    return CUT_OFF if len(response.body) < min(int(expected), MAX_BODY + 1) else None
 
 
 def sooner(deadline: float | None, seconds: float | None) -> float | None:

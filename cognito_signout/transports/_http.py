@@ -27,6 +27,7 @@ from ._exchange import (
     checked_headers,
     checked_response,
     error_of,
+    framing_fault,
     is_readable,
     left,
     locate,
@@ -204,6 +205,7 @@ class _Call:
         self._read_timeout = read_timeout
         self._tcp_keepalive = tcp_keepalive
         self._incoming: _Incoming | None = None
+        self._is_cut_off = False
 
     def exchange(
         self, connection: Any, method: str, target: str, headers: Mapping[str, str], body: bytes
@@ -238,6 +240,8 @@ class _Call:
         self.is_reusable = (
             is_read
             and len(received) <= MAX_BODY
+            and not self._is_cut_off
+            and framing_fault(complete) is None
             and self._incoming is not None
             and not self._incoming.has_surplus
             and connection.sock is not None
@@ -302,18 +306,21 @@ class _Call:
         return response
 
     def _read_body(self, response: Any) -> bytes:
+        if not isinstance(response, http.client.HTTPResponse) or not hasattr(response, "chunked"):
+            return bytes(response.read())  # a recorder's
         # Where the length is known, `read()` notices a missing byte, and `read(n)` does not.
-        is_bounded = self._incoming is None or (response.length is not None and response.length <= MAX_BODY)
+        is_bounded = response.length is not None and response.length <= MAX_BODY
         try:
-            body: bytes = response.read() if is_bounded else response.read(MAX_BODY + 1)
+            body = response.read() if is_bounded else response.read(MAX_BODY + 1)
             if response.chunked and self._incoming is not None and self._incoming.is_at_end:
                 raise http.client.IncompleteRead(body)  # within the trailers
         except TimeoutError:
             raise
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, ValueError):
             if response.status < 300:
                 raise
-            return b""  # the status is enough
+            self._is_cut_off = True
+            return b""  # the status and the headers are enough
         return body
 
 

@@ -70,7 +70,9 @@ def _parse(url: str) -> Proxy:
     # An @ after the host: a password with a slash in it, of which half would be taken for the host.
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
         raise ConfigurationError(f"the proxy's URL is not an http:// or https:// URL with a host name; {advice}")
-    origin = Origin(parts.scheme, parts.hostname.rstrip("."), port)  # a certificate names the host without the dot
+    # A certificate names the host without a trailing dot.
+    host = parts.hostname.rstrip(".") if parts.scheme == "https" else parts.hostname
+    origin = Origin(parts.scheme, host, port)
     user = parts.netloc.rpartition("@")[0]
     if not user.isascii():
         raise ConfigurationError(f"the proxy's user or password is not ASCII; {advice}")

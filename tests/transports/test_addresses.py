@@ -1,0 +1,273 @@
+"""Where a name leads: many addresses, some of them dead; names with a trailing dot; names that need no proxy."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.utils import should_bypass_proxies
+
+from cognito_signout import SignOutConnectionError, SignOutTimeoutError
+from cognito_signout.transports._proxies import find_proxy
+
+from ..ways import BlockingTransport, Script, TaskTransport
+from .scripted import PATIENCE, ScriptedServer, serves
+from .test_dead_connections import POOL, new_clients
+from .test_http import unused_port
+from .test_proxies import needs_tls_in_tls, proxies_to, tunnels_to
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+    from .test_dead_connections import NewClient
+
+NAME = "eight-addresses.example"
+ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
+    """Makes clients, of the one kind and then of the other."""
+    yield from new_clients(request.param)
+
+
+# Many addresses
+
+
+def lead(monkeypatch: pytest.MonkeyPatch, name: str, *addresses: tuple[str, int]) -> list[str]:
+    """Has a name lead to these addresses, whatever port is asked for. Returns the list of its look-ups, to be."""
+    real = socket.getaddrinfo
+    lookups: list[str] = []
+
+    def look_up(host: Any, port: Any, *rest: Any, **options: Any) -> Any:
+        if host != name:
+            return real(host, port, *rest, **options)
+        lookups.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address) for address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return lookups
+
+
+@contextmanager
+def swallowing_addresses(count: int) -> Iterator[list[tuple[str, int]]]:
+    """Addresses of servers that let nobody in: to connect takes for ever."""
+    with ExitStack() as stack:
+        found = []
+        for number in range(count):
+            listener = stack.enter_context(socket.socket())
+            listener.bind((f"127.0.0.{2 + number}", 0))
+            listener.listen(0)
+            found.append(listener.getsockname())
+            for _ in range(3):  # which fill its queue
+                sock = stack.enter_context(socket.socket())
+                sock.setblocking(False)
+                sock.connect_ex(found[-1])
+        yield found
+
+
+def test_each_address_gets_the_whole_connect_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, seven dead nodes would leave no time for the eighth, which answers."""
+    with swallowing_addresses(7) as dead, ScriptedServer([serves()]) as server:
+        lookups = lead(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
+        with new_client(endpoint_url=f"http://{NAME}", config=Config(connect_timeout=0.3)) as client:
+            assert client.sign_out().attempts == 1
+            assert client.sign_out().attempts == 1
+    assert len(server.peers) == len(lookups) == 1
+
+
+@pytest.mark.parametrize("connect_timeout", [0.3, 20.0])
+def test_the_timeout_of_a_call_bounds_all_addresses_together(
+    connect_timeout: float, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, a call to a name with many dead nodes would take many times the time that it was given."""
+    begin = time.monotonic()
+    with swallowing_addresses(7) as dead, ScriptedServer([serves()]) as server:
+        lead(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
+        with new_client(endpoint_url=f"http://{NAME}", config=Config(connect_timeout=connect_timeout)) as client:
+            with pytest.raises(SignOutTimeoutError, match=f"could not connect to {NAME}:80") as caught:
+                client.sign_out(timeout=0.5)
+            assert not server.peers
+    assert caught.value.attempts == 1
+    assert time.monotonic() - begin < 10
+
+
+def test_no_address_that_answers_in_time_is_a_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, a call to dead nodes alone would hang, or fail in an untyped way."""
+    with swallowing_addresses(3) as dead:
+        lead(monkeypatch, NAME, *dead)
+        config = Config(connect_timeout=0.1, retries={"total_max_attempts": 1})
+        with (
+            new_client(endpoint_url=f"http://{NAME}", config=config) as client,
+            pytest.raises(SignOutTimeoutError, match=f"could not connect to {NAME}:80"),
+        ):
+            client.sign_out()
+
+
+def test_of_eight_good_addresses_the_first_is_used(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, a call would open more connections than it needs, or none."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(ScriptedServer([serves()], host=f"127.0.0.{1 + number}")) for number in range(8)]
+        lead(monkeypatch, NAME, *[(f"127.0.0.{1 + number}", server.port) for number, server in enumerate(servers)])
+        with new_client(endpoint_url=f"http://{NAME}") as client:
+            for _ in range(3):
+                assert client.sign_out().attempts == 1
+        assert [len(server.peers) for server in servers] == [1] + [0] * 7
+        assert len(servers[0].requests) == 3
+
+
+def test_addresses_that_refuse_are_passed_over(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, a node that is down would fail calls that another node could answer."""
+    with ScriptedServer([serves()]) as server:
+        lead(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 7, ("127.0.0.1", server.port))
+        with new_client(endpoint_url=f"http://{NAME}") as client:
+            assert client.sign_out().attempts == 1
+
+
+def test_only_addresses_that_refuse_are_a_connection_error(
+    new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, a service that is down on all of its nodes would cause an error that callers don't catch."""
+    lead(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 8)
+    with (
+        new_client(endpoint_url=f"http://{NAME}", config=Config(retries={"total_max_attempts": 1})) as client,
+        pytest.raises(SignOutConnectionError, match=f"could not connect to {NAME}:80: .*refused"),
+    ):
+        client.sign_out()
+
+
+# A trailing dot
+
+
+def headers_of(request: bytes) -> dict[str, str]:
+    """The headers of a request, by their names in lower case."""
+    lines = request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
+    pairs = [line.partition(":") for line in lines]
+    assert len({name.lower() for name, _, _ in pairs}) == len(pairs)
+    return {name.lower(): value.strip() for name, _, value in pairs}
+
+
+def authorization_by_botocore(request: bytes) -> str:
+    """The ``Authorization`` header that botocore computes for a request, for the host that it was sent with."""
+    headers, body = headers_of(request), request.partition(b"\r\n\r\n")[2]
+    found = re.search("Credential=[^/]+/[0-9]+/([^/]+)/cognito-idp/", headers["authorization"])
+    assert found
+    signed = {name: headers[name] for name in ("content-type", "host", "x-amz-date", "x-amz-target")}
+    aws_request = AWSRequest("POST", url=f"https://{headers['host']}/", headers=signed, data=body)
+    aws_request.context["timestamp"] = headers["x-amz-date"]
+    signer = SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "cognito-idp", found[1])
+    signature = signer.signature(signer.string_to_sign(aws_request, signer.canonical_request(aws_request)), aws_request)
+    names = signer.signed_headers(signer.headers_to_sign(aws_request))
+    return f"AWS4-HMAC-SHA256 Credential={signer.scope(aws_request)}, SignedHeaders={names}, Signature={signature}"
+
+
+def test_a_trailing_dot_is_signed_and_sent_and_is_in_no_certificate(
+    new_client: NewClient, bundle: str, server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, a fully qualified name as endpoint would fail at TLS, or break the signature."""
+    with ScriptedServer([serves()], context=server_context) as server:
+        lookups = lead(monkeypatch, "localhost.", ("127.0.0.1", server.port))
+        with new_client(
+            endpoint_url=f"https://localhost.:{server.port}/",
+            verify=bundle,
+            credentials=Credentials(ACCESS_KEY, SECRET_KEY),
+        ) as client:
+            for _ in range(2):
+                assert client.sign_out().attempts == 1
+    assert len(server.peers) == 1
+    assert lookups == ["localhost."]  # without the dot, the resolver would try the domains of its search list, too
+    for request in server.requests:
+        headers = headers_of(request)
+        assert headers["host"] in (f"localhost.:{server.port}", f"localhost:{server.port}")
+        assert headers["authorization"] == authorization_by_botocore(request)
+        assert json.loads(request.partition(b"\r\n\r\n")[2]) == {"UserPoolId": POOL, "Username": "alice"}
+
+
+@pytest.mark.parametrize("kind", ["blocking", pytest.param("asyncio", marks=needs_tls_in_tls)])
+def test_a_tls_proxy_may_have_a_trailing_dot(
+    kind: str, bundle: str, server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, a proxy that is given by its fully qualified name would fail at TLS."""
+    with (
+        ScriptedServer([serves()], context=server_context) as server,
+        ScriptedServer(tunnels_to(server), context=server_context) as proxy,
+    ):
+        lead(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
+        config = Config(proxies=proxies_to(proxy, "https", host="localhost."))
+        for new_client in new_clients(kind):
+            with new_client(endpoint_url=server.url, verify=bundle, config=config) as client:
+                for _ in range(2):
+                    assert client.sign_out(timeout=PATIENCE).attempts == 1
+    assert len(proxy.peers) == len(server.peers) == 1
+    assert proxy.requests[0].startswith(b"CONNECT localhost:%d HTTP/1." % server.port)
+
+
+def test_a_proxy_with_a_trailing_dot_is_looked_up_with_it(
+    new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, a resolver with a search list could find another host of that name, unlike with boto3."""
+    with ScriptedServer([serves()]) as proxy:
+        lookups = lead(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
+        config = Config(proxies=proxies_to(proxy, host="localhost."))
+        with new_client(endpoint_url="http://pools.example", config=config) as client:
+            assert client.sign_out().attempts == 1
+    assert lookups == ["localhost."]
+
+
+# Names that need no proxy
+
+
+EXCEPTIONS = ["localhost:80", "localhost", "localhost:8080", "localhost:443", ".localhost", "LOCALHOST:80", "*", ""]
+
+
+@pytest.mark.parametrize("no_proxy", EXCEPTIONS)
+@pytest.mark.parametrize(
+    "endpoint_url", ["http://localhost:80", "http://localhost:80/", "http://localhost", "https://localhost:443/a"]
+)
+def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
+    endpoint_url: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If this failed, calls would go through a proxy that boto3 avoids, or the other way round."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    boto3_client = boto3.client("cognito-idp", "us-east-1", endpoint_url=endpoint_url)
+    theirs = boto3_client._endpoint.http_session._proxy_config.proxy_url_for(endpoint_url)
+    boto3_client.close()
+    assert (theirs is None) is should_bypass_proxies(endpoint_url)  # so that the oracles agree
+
+    script = Script()
+    for kind, transport in (("blocking", BlockingTransport(script)), ("asyncio", TaskTransport(script))):
+        for new_client in new_clients(kind):
+            with new_client(endpoint_url=endpoint_url, transport=transport) as client:
+                client.sign_out()
+    for request in script.requests:
+        assert request.url.rstrip("/") == endpoint_url.rstrip("/")  # with its port, if it names one
+        proxy = find_proxy(request.url, None)
+        assert (None if proxy is None else f"http://{proxy}") == theirs
+    assert len(script.requests) == 2
+
+
+def test_no_proxy_with_a_port_leads_past_the_proxy(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If this failed, ``NO_PROXY=localhost:80`` would be ignored: the port of a URL would be lost on the way."""
+    with ScriptedServer([serves()]) as proxy, ScriptedServer([serves()]) as server:
+        lead(monkeypatch, "localhost", ("127.0.0.1", server.port))
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "localhost:80")
+        with new_client(endpoint_url="http://localhost:80") as client:
+            assert client.sign_out().attempts == 1
+        with new_client(endpoint_url="http://localhost") as client:  # which names no port, so it has a proxy
+            assert client.sign_out().attempts == 1
+    assert (len(server.requests), len(proxy.requests)) == (1, 1)
+    assert headers_of(server.requests[0])["host"] == "localhost"

@@ -1,0 +1,267 @@
+"""What a server says before something goes wrong is not lost: statuses, error codes, short messages, early refusals."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sys
+import termios
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.config import Config
+
+from cognito_signout import (
+    AuthenticationError,
+    InternalServiceError,
+    NotAuthorizedError,
+    ServiceError,
+    SignOutConnectionError,
+    TooManyRequestsError,
+    UnknownServiceError,
+)
+
+from .scripted import PATIENCE, ScriptedServer, answers, reads, resets, sends, serves, waits_for_close
+from .test_dead_connections import new_clients
+from .test_http import client_sockets, make_request
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Iterator
+
+    from .on_a_loop import NewTransport
+    from .scripted import Peer, Step
+    from .test_dead_connections import NewClient
+
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
+    """Makes clients, of the one kind and then of the other."""
+    yield from new_clients(request.param)
+
+
+# A body that is cut off
+
+BODY = b'{"__type": "Other", "message": "the whole mess'
+CUTS = {
+    "after the headers": b"Content-Length: 200\r\n\r\n",
+    "within a length": b"Content-Length: 200\r\n\r\n" + BODY,
+    "within a chunk": b"Transfer-Encoding: chunked\r\n\r\nff\r\n" + BODY,
+    "between chunks": b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (len(BODY), BODY),
+    "within a chunk's size": b"Transfer-Encoding: chunked\r\n\r\nf",
+    "without a length": b"\r\n" + BODY,
+}
+ENDS: dict[str, list[Step]] = {"reset": [resets()], "closed": []}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@pytest.mark.parametrize(
+    ("status", "aws_code", "error_class"),
+    [
+        (401, "IncompleteSignature", AuthenticationError),
+        (403, "NotAuthorizedException", NotAuthorizedError),
+        (407, "ProxyException", UnknownServiceError),
+        (500, "InternalErrorException", InternalServiceError),
+    ],
+)
+def test_a_refusal_whose_body_is_cut_off_keeps_its_status_and_code(
+    status: int, aws_code: str, error_class: type[ServiceError], cut: bytes, end: list[Step], new_client: NewClient
+) -> None:
+    """If this failed, a refusal would look like a network problem, and be retried in vain."""
+    head = b"HTTP/1.1 %d \r\nX-Amzn-ErrorType: %s:http://internal/\r\nx-amzn-RequestId: 1\r\n" % (
+        status,
+        aws_code.encode(),
+    )
+    with (
+        ScriptedServer([reads(), sends(head + cut), *end]) as server,
+        new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
+        pytest.raises(error_class) as caught,
+    ):
+        client.sign_out()
+    error = caught.value
+    assert (error.http_status, error.aws_code, error.request_id) == (status, aws_code, "1")
+    assert "the whole" not in error.message
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("status", [401, 403, 407, 500])
+def test_a_refusal_that_is_cut_off_after_it_was_read_in_part_keeps_its_status(
+    status: int, end: list[Step], new_client: NewClient
+) -> None:
+    """If this failed, the status would be lost if the connection breaks late, while the body is awaited."""
+    head = b"HTTP/1.1 %d \r\nContent-Length: 200\r\n\r\n" % status
+    with (
+        ScriptedServer([reads(), sends(head), waits_until_read(), sends(BODY), waits_until_read(), *end]) as server,
+        new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
+        pytest.raises(ServiceError) as caught,
+    ):
+        client.sign_out()
+    assert caught.value.http_status == status
+
+
+BADLY_FRAMED = {
+    "a broken chunk": b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "two lengths": b"Content-Length: 2\r\nContent-Length: 200\r\n\r\n{}",
+    "two encodings and a length": b"Transfer-Encoding: gzip, chunked\r\nContent-Length: 2\r\n\r\n{}",
+    "chunks and a length": b"Content-Length: 200\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("framing", BADLY_FRAMED.values(), ids=BADLY_FRAMED)
+def test_a_refusal_that_is_badly_framed_ends_its_connection(framing: bytes, new_transport: NewTransport) -> None:
+    """If this failed, the rest of one user's refusal could be read as the answer for the next user."""
+    transport = new_transport()
+    with ScriptedServer(
+        [reads(), sends(b"HTTP/1.1 500 \r\n" + framing), waits_for_close()],
+        [serves()],
+    ) as server:
+        with suppress(SignOutConnectionError):  # either will do
+            assert transport.send(make_request(server.url), timeout=PATIENCE).status == 500
+        assert server.closed_by_client.wait(PATIENCE)
+        assert transport.send(make_request(server.url), timeout=PATIENCE).body == b"{}"
+        transport.close()
+    assert len(server.peers) == 2
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_a_connection_that_ended_within_a_refusal_is_not_kept(cut: bytes, new_transport: NewTransport) -> None:
+    """If this failed, dead connections would fill the pool."""
+    transport = new_transport()
+    with ScriptedServer([reads(), sends(b"HTTP/1.1 500 \r\n" + cut)]) as server:
+        assert transport.send(make_request(server.url), timeout=PATIENCE).status == 500
+        assert not client_sockets(server)
+        transport.close()
+
+
+def waits_until_read() -> Step:
+    """Waits until the client has read everything that was sent."""
+
+    def step(peer: Peer) -> None:
+        (sock,) = client_sockets(peer.server)
+        while unread(sock):
+            assert not peer.server.stopping.wait(0.001)
+
+    return step
+
+
+def unread(sock: socket.socket) -> int:
+    """How many bytes have arrived on a socket that nobody has read."""
+    count = bytearray(4)
+    fcntl.ioctl(sock, termios.FIONREAD, count)
+    return int.from_bytes(count, sys.byteorder)
+
+
+# A short message
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "text/plain; charset=utf-8", "Text/Plain"])
+@pytest.mark.parametrize(
+    ("status", "error_class"), [(403, UnknownServiceError), (429, TooManyRequestsError), (503, InternalServiceError)]
+)
+def test_a_short_plain_text_is_the_message(
+    status: int, error_class: type[ServiceError], content_type: str, new_client: NewClient
+) -> None:
+    """If this failed, the explanation that a gateway sends would be replaced by a guess."""
+    body = b"upstream is busy,\r\n try later\n"
+    answer = b"HTTP/1.1 %d \r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
+        status,
+        content_type.encode(),
+        len(body),
+        body,
+    )
+    with (
+        ScriptedServer([answers(answer)]) as server,
+        new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
+        pytest.raises(error_class) as caught,
+    ):
+        client.sign_out()
+    assert caught.value.message == "upstream is busy, try later"
+    assert caught.value.http_status == status
+
+
+def test_a_plain_text_without_a_length_is_the_message(new_client: NewClient) -> None:
+    """If this failed, the explanation would be lost if it ends with the connection."""
+    with (
+        ScriptedServer([answers(b"HTTP/1.0 503 Busy\r\nContent-Type: text/plain\r\n\r\nno capacity")]) as server,
+        new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
+        pytest.raises(InternalServiceError) as caught,
+    ):
+        client.sign_out()
+    assert caught.value.message == "no capacity"
+
+
+# An early answer
+
+REFUSAL = json.dumps({"__type": "NotAuthorizedException", "message": "Too early!"}).encode()
+EARLY = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(REFUSAL), REFUSAL)
+
+
+def reads_only(count: int) -> Step:
+    """Reads the beginning of what arrives. A socket that is closed with the rest unread sends a reset."""
+
+    def step(peer: Peer) -> None:
+        received = b""
+        while len(received) < count:
+            data = peer.sock.recv(count - len(received))
+            assert data
+            received += data
+
+    return step
+
+
+@pytest.mark.parametrize("count", [1, 100, 400])
+def test_a_server_that_refuses_before_it_has_read_everything_is_heard(count: int, new_client: NewClient) -> None:
+    """If this failed, a gateway that refuses by the first headers would look like a network problem."""
+    with (
+        ScriptedServer([reads_only(count), sends(EARLY)]) as server,
+        new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
+    ):
+        for _ in range(10):
+            with pytest.raises(NotAuthorizedError) as caught:
+                client.sign_out()
+            assert caught.value.message == "Too early!"
+    assert len(server.peers) == 10
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+@pytest.mark.parametrize("count", [1, 1000, 200_000])
+def test_a_refusal_of_a_large_body_is_heard(
+    count: int, is_tls: bool, bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
+) -> None:
+    """If this failed, an answer would be lost if sending fails midway."""
+    transport = new_transport(verify=bundle)
+    script = [reads_only(count), sends(EARLY)]
+    with ScriptedServer(script, context=server_context if is_tls else None) as server:
+        for _ in range(10):
+            response = transport.send(make_request(server.url, b"x" * 2**20), timeout=PATIENCE)
+            assert (response.status, response.body) == (403, REFUSAL)
+        transport.close()
+    assert len(server.peers) == 10
+
+
+# A proxy's answer
+
+
+@pytest.mark.parametrize("body", [b"", b"agent:open-sesame is not a user of mine"])
+def test_a_forwarding_proxy_that_wants_a_password_is_named(body: bytes, new_client: NewClient) -> None:
+    """If this failed, an on-call engineer would suspect AWS, or a log would show the proxy's password."""
+    answer = (
+        b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=agent:open-sesame\r\n"
+        b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    )
+    with ScriptedServer([serves(answer)]) as proxy:
+        config = Config(proxies={"http": f"http://agent:open-sesame@localhost:{proxy.port}"})
+        with new_client(endpoint_url="http://pools.example", config=config) as client:
+            with pytest.raises(SignOutConnectionError, match=f"the proxy localhost:{proxy.port} ") as caught:
+                client.sign_out()
+            assert (caught.value.http_status, caught.value.attempts) == (407, 1)
+        assert not client_sockets(proxy)
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert not [secret for secret in ("open-sesame", "YWdlbnQ6b3Blbi1zZXNhbWU") if secret in shown]
+    assert b"YWdlbnQ6b3Blbi1zZXNhbWU" in proxy.requests[0]

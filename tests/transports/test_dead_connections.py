@@ -1,0 +1,224 @@
+"""Idle connections that are dead without the client's knowledge: a call over one costs a retry, and no call fails.
+
+Also home of :class:`Calls`, which lets one test call both clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.session import Session
+
+from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutResult
+
+from .on_a_loop import Loop
+from .scripted import OK, PATIENCE, ScriptedServer, calls, hears, reads, resets, sends, serves, waits_for_close
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from types import TracebackType
+    from typing import TypeAlias
+
+    from typing_extensions import Self
+
+    from cognito_signout import SignOutOutcome
+
+    from .scripted import Peer, Script, Step
+
+    NewClient: TypeAlias = Callable[..., "Calls"]
+
+T = TypeVar("T")
+POOL = "us-east-1_Ab129faBb"
+#: How many idle connections die at once: as many as a client keeps by default.
+IDLE = 10
+
+
+class Calls:
+    """The blocking client's calls. Use it as a context manager.
+
+    Args:
+        arguments: The client's. Default: a pair of keys, and a botocore session that all tests share.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        defaults = {"session": _session(), "credentials": Credentials("AKIDEXAMPLE", "secret-access-key")}
+        self._client = self._new_client({**defaults, **arguments})
+
+    def sign_out(self, username: str = "alice", *, timeout: float | None = None) -> SignOutResult:
+        """Signs a user out."""
+        result: SignOutResult = self._client.sign_out(user_pool_id=POOL, username=username, timeout=timeout)
+        return result
+
+    def sign_out_many(self, usernames: Iterable[str], *, max_concurrency: int) -> list[SignOutOutcome]:
+        """Signs out many users. Returns all outcomes."""
+        return list(self._client.sign_out_many(user_pool_id=POOL, usernames=usernames, max_concurrency=max_concurrency))
+
+    def close(self) -> None:
+        """Closes the client."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _new_client(self, arguments: dict[str, Any]) -> Any:
+        return SignOutClient(**arguments)
+
+
+class CallsOnALoop(Calls):
+    """The async client's calls, which an event loop in another thread runs.
+
+    Args:
+        loop: The event loop.
+        arguments: The client's.
+    """
+
+    def __init__(self, loop: Loop, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._loop = loop._loop
+
+    def sign_out(self, username: str = "alice", *, timeout: float | None = None) -> SignOutResult:
+        """As the blocking client's."""
+        result: SignOutResult = self._run(self._client.sign_out(user_pool_id=POOL, username=username, timeout=timeout))
+        return result
+
+    def sign_out_many(self, usernames: Iterable[str], *, max_concurrency: int) -> list[SignOutOutcome]:
+        """As the blocking client's."""
+
+        async def collect() -> list[SignOutOutcome]:
+            outcomes = self._client.sign_out_many(
+                user_pool_id=POOL, usernames=usernames, max_concurrency=max_concurrency
+            )
+            return [outcome async for outcome in outcomes]
+
+        return self._run(collect())
+
+    def close(self) -> None:
+        """As the blocking client's."""
+
+        async def close() -> None:
+            await self._client.aclose()
+            for _ in range(5):  # what a loop closes is closed in one of its next rounds
+                await asyncio.sleep(0)
+
+        self._run(close())
+
+    def _new_client(self, arguments: dict[str, Any]) -> Any:
+        return AsyncSignOutClient(**arguments)
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(3 * PATIENCE)
+
+
+@cache
+def _session() -> Session:
+    """Made once, since that takes longer than a call."""
+    return Session()
+
+
+def new_clients(kind: str) -> Iterator[NewClient]:
+    """The body of a fixture that makes clients of a kind: ``blocking`` or ``asyncio``."""
+    if kind == "blocking":
+        yield Calls
+    else:
+        with Loop() as loop:
+            yield lambda **arguments: CallsOnALoop(loop, **arguments)
+
+
+@pytest.fixture(params=["blocking", "asyncio"])
+def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
+    """Makes clients, of the one kind and then of the other."""
+    yield from new_clients(request.param)
+
+
+def server_of_dying_connections(*death: Step) -> ScriptedServer:
+    """A server whose first ten connections answer once, all at the same time, and then die. The others live."""
+    all_of_them = threading.Barrier(IDLE)
+    dying: Script = [reads(), calls(lambda: all_of_them.wait(PATIENCE)), sends(OK), *death]
+    return ScriptedServer(*[dying] * IDLE, [serves()])
+
+
+def fill_pool(client: Calls) -> None:
+    """Leaves ten idle connections in the client's pool."""
+    usernames = [f"user-{number}" for number in range(IDLE)]
+    with ThreadPoolExecutor(IDLE) as threads:
+        assert [result.attempts for result in threads.map(client.sign_out, usernames)] == [1] * IDLE
+
+
+DEATHS: dict[str, list[Step]] = {
+    "reset by the first bytes": [hears(), resets()],
+    "reset by the request": [reads(), resets()],
+    "closed by the request": [reads()],
+    "silent": [reads(), waits_for_close()],
+}
+#: Short, for silence; long enough for a busy machine to answer.
+READ_TIMEOUT = 0.4
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+def test_ten_dead_connections_cost_a_call_one_retry(death: list[Step], new_client: NewClient) -> None:
+    """If this failed, the first call after a NAT has dropped its connections would use up its attempts on them."""
+    with (
+        server_of_dying_connections(*death) as server,
+        new_client(endpoint_url=server.url, config=Config(read_timeout=READ_TIMEOUT)) as client,
+    ):
+        fill_pool(client)
+        assert client.sign_out().attempts == 2
+        assert client.sign_out().attempts == 1
+    assert len(server.peers) == IDLE + 1
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+def test_ten_dead_connections_fail_no_user_of_many(death: list[Step], new_client: NewClient) -> None:
+    """If this failed, a run that begins after a pause would report users that it could have signed out."""
+    usernames = [f"user-{number}" for number in range(2 * IDLE)]
+    with (
+        server_of_dying_connections(*death) as server,
+        new_client(endpoint_url=server.url, config=Config(read_timeout=READ_TIMEOUT)) as client,
+    ):
+        fill_pool(client)
+        outcomes = client.sign_out_many(usernames, max_concurrency=IDLE)
+    assert {type(outcome) for outcome in outcomes} == {SignOutResult}
+    assert sorted(outcome.username or "" for outcome in outcomes) == sorted(usernames)
+    assert max(outcome.attempts for outcome in outcomes) <= 2
+
+
+def serves_until_idle(seconds: float) -> Step:
+    """Answers requests until none has come for so long; then it closes the connection."""
+
+    def step(peer: Peer) -> None:
+        while select.select([peer.sock], [], [], seconds)[0] and peer.read_request():
+            peer.sock.sendall(OK)
+
+    return step
+
+
+def test_a_server_that_closes_idle_connections_fails_no_call(new_client: NewClient) -> None:
+    """If this failed, calls would fail now and then, whenever one meets the end of the keep-alive time."""
+    never = threading.Event()
+
+    def call_again_and_again(number: int) -> list[int]:
+        attempts = []
+        with new_client(endpoint_url=server.url) as client:
+            for call in range(20):
+                attempts.append(client.sign_out().attempts)
+                never.wait(0.035 + 0.0015 * ((7 * call + number) % 20))
+        return attempts
+
+    with ScriptedServer([serves_until_idle(0.05)]) as server, ThreadPoolExecutor(10) as threads:
+        attempts = [each for of_client in threads.map(call_again_and_again, range(10)) for each in of_client]
+    assert len(attempts) == 200
+    assert max(attempts) <= 2
+    assert 10 < len(server.peers) < 200  # some connections were used again, and some were closed before
