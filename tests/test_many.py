@@ -967,6 +967,24 @@ def test_a_timeout_bounds_a_request_of_many(way: Way) -> None:
     assert START + timedelta(seconds=5) <= fake.now < START + timedelta(seconds=6)
 
 
+def test_without_threads_what_a_transport_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect in somebody's transport would be lost, and its user with it."""
+
+    class Broken:
+        def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
+            raise ZeroDivisionError
+
+        def close(self) -> None:
+            """Nothing to close."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ZeroDivisionError):
+        list(SignOutClient(transport=Broken()).sign_out_many(user_pool_id=POOL, usernames=names(2)))
+
+
 @pytest.mark.parametrize("allowed", [0, 2])
 def test_a_process_that_may_have_no_more_threads_goes_on_with_fewer_or_with_none(
     monkeypatch: pytest.MonkeyPatch, allowed: int

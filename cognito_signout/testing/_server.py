@@ -168,8 +168,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send_error(411 if not length else 413)
             return
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # the client went away, or was killed, before it had sent all of the request
+            self.close_connection = True
+            return
         host = self.headers.get("Host", "")
-        request = HttpRequest("POST", f"http://{host}{self.path}", self.headers.items(), self.rfile.read(int(length)))
+        request = HttpRequest("POST", f"http://{host}{self.path}", self.headers.items(), body)
         answer = cast("_Server", self.server).fake.exchange(request)
         if isinstance(answer, str):
             self._suffer(answer)

@@ -28,8 +28,19 @@ from ._proxies import proxy_headers, wrong_password
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout as time_limit
-else:
+
+    def _reschedule(limit: Any, when: float | None) -> None:
+        limit.reschedule(when)
+
+else:  # pragma: no cover -- .ci/run measures on another Python, and runs the transports' tests on 3.10, too
     time_limit: Any = import_module("async_timeout").timeout  # which aiohttp needs there, too
+
+    def _reschedule(limit: Any, when: float | None) -> None:
+        if when is None:
+            limit.reject()
+        else:
+            limit.update(when)
+
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,12 +215,7 @@ class _Call:
             limit = self._loop.time() + seconds
             if self._deadline is not None:
                 limit = min(limit, self._deadline)
-        if sys.version_info >= (3, 11):
-            self._limit.reschedule(limit)
-        elif limit is None:
-            self._limit.reject()  # async_timeout's
-        else:
-            self._limit.update(limit)
+        _reschedule(self._limit, limit)
 
     async def _exchange(
         self, request: HttpRequest, headers: dict[str, str], context: ssl.SSLContext | None

@@ -147,7 +147,7 @@ class AsyncHttpTransport:
             raise ConfigurationError(
                 f"aiohttp does not support {', '.join(unsupported)} with an https:// proxy; use SignOutClient"
             )
-        if origin.scheme == "https" and sys.version_info < (3, 11):
+        if origin.scheme == "https" and sys.version_info < (3, 11):  # pragma: no cover -- see _aiohttp.py
             raise ConfigurationError("an https:// proxy needs Python 3.11 or newer with asyncio; use SignOutClient")
 
     async def _session(self) -> Session:

@@ -1,8 +1,7 @@
 """What all transports share: where a URL leads, which requests can be sent, which responses are complete, which error
 a fault becomes.
 
-It parses no HTTP: it looks at requests before a library sends them and at
-responses after a library has read them.
+It parses no HTTP: it looks at requests before a library sends them and at responses after a library has read them.
 """
 
 from __future__ import annotations

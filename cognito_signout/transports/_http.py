@@ -13,6 +13,7 @@ import http.client
 import io
 import socket
 import weakref
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import _forks
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
     from . import HttpRequest
 
+#: The shortest time-out that a socket is given, in seconds: 0 would mean not to wait at all.
+MIN_TIMEOUT = 0.001
 #: How many bytes of a response are read at most, headers and chunk sizes included.
 MAX_RECEIVED = MAX_BODY + 256 * 1024
 
@@ -108,9 +111,10 @@ class HttpTransport:
         """
         origin, target = locate(request.url)
         headers = checked_headers(request)
-        if origin not in self._sessions:
-            self._sessions[origin] = self._find_sessions(request.url)
-        sessions = self._sessions[origin]
+        known = self._sessions  # another thread may close the transport, which then has another dictionary
+        if origin not in known:
+            known[origin] = self._find_sessions(request.url)
+        sessions = known[origin]
         if sessions is not None:
             return sessions.send(request, timeout)
         call = _Call(origin, sooner(None, timeout), self._connect_timeout, self._read_timeout, self._tcp_keepalive)
@@ -241,7 +245,7 @@ class _Call:
             is_read
             and len(received) <= MAX_BODY
             and not self._is_cut_off
-            and framing_fault(complete) is None
+            and (complete.status < 300 or framing_fault(complete) is None)
             and self._incoming is not None
             and not self._incoming.has_surplus
             and connection.sock is not None
@@ -266,13 +270,12 @@ class _Call:
                 left(self._deadline)  # which raises if there is no time for another address
                 fault = error
                 continue
-            try:
-                if self._tcp_keepalive:
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                sock.settimeout(left(sooner(self._deadline, self._connect_timeout)))  # for the TLS handshake
-            except BaseException:
-                sock.close()
-                raise
+            if self._tcp_keepalive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            by = sooner(
+                self._deadline, self._connect_timeout
+            )  # for the TLS handshake, which ends at once if it is late
+            sock.settimeout(None if by is None else max(by - monotonic(), MIN_TIMEOUT))
             return sock
         raise fault
 
@@ -306,8 +309,8 @@ class _Call:
         return response
 
     def _read_body(self, response: Any) -> bytes:
-        if not isinstance(response, http.client.HTTPResponse) or not hasattr(response, "chunked"):
-            return bytes(response.read())  # a recorder's
+        if type(response) is not http.client.HTTPResponse:  # a recorder's
+            return bytes(response.read())
         # Where the length is known, `read()` notices a missing byte, and `read(n)` does not.
         is_bounded = response.length is not None and response.length <= MAX_BODY
         try:

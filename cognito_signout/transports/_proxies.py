@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -147,6 +148,7 @@ class ProxySessions:
             "proxies_config": proxies_config,
         }
         self._sessions: dict[tuple[float | None, float | None], Any] = {}
+        self._lock = threading.Lock()  # a forked child makes itself another object
         # urllib3 reports a file that can't be used as a failed connection, and names no file.
         new_context(verify, client_cert)
         self._proxy_bundle = proxies_config.get("proxy_ca_bundle") or verify
@@ -224,14 +226,15 @@ class ProxySessions:
             # Rounded down, so that calls with the same time-out share a session, and its connections.
             cap = math.floor(timeout * 10) / 10 or timeout
             timeouts = _capped(timeouts[0], cap), _capped(timeouts[1], cap)
-        session = self._sessions.get(timeouts)
-        if session is None:
-            session = load("httpsession").URLLib3Session(timeout=timeouts, **self._arguments)
-            self._verify_proxy(session)
-            self._sessions[timeouts] = session
-            if len(self._sessions) > MAX_SESSIONS:
-                _close(self._sessions.pop(next(iter(self._sessions))))
-        return session
+        with self._lock:
+            session = self._sessions.get(timeouts)
+            if session is None:
+                session = load("httpsession").URLLib3Session(timeout=timeouts, **self._arguments)
+                self._verify_proxy(session)
+                self._sessions[timeouts] = session
+                if len(self._sessions) > MAX_SESSIONS:
+                    _close(self._sessions.pop(next(iter(self._sessions))))
+            return session
 
 
 def _pools(session: Any) -> list[Any]:

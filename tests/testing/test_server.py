@@ -193,6 +193,17 @@ def test_a_request_that_is_none_of_awss_is_refused(
         assert code.encode() in connection.getresponse().read()
 
 
+@pytest.mark.parametrize("body", [b"", b'{"UserPoolId":'])
+def test_a_request_that_is_cut_off_is_not_taken_for_one(server: FakeCognitoServer, body: bytes) -> None:
+    """A client that is killed while it sends would be recorded as one that has asked for nobody."""
+    port = int(server.endpoint_url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), 20) as sock:
+        sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 55\r\n\r\n" + body)
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(100) == b""
+    server.fake.assert_no_requests()
+
+
 def test_connections_are_kept_and_closed_with_the_server() -> None:
     """A test that ends must not wait for an idle client, nor leak its connection."""
     server = FakeCognitoServer(FakeCognito()).start()
