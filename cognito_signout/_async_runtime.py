@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from ._runtime import World
@@ -96,14 +97,16 @@ class AsyncRuntime(World):
         answer = resolver.before_send(request)
         if isinstance(answer, HttpResponse):
             return answer
-        return await self._transport(settings).send(answer, timeout=timeout)
+        return await (await self._transport(settings)).send(answer, timeout=timeout)
 
     async def close(self) -> None:
         """Closes the transport, if it is ours."""
         if self._own_transport is not None:
             await self._own_transport.close()
 
-    def _transport(self, settings: Settings) -> AsyncTransport:
+    async def _transport(self, settings: Settings) -> AsyncTransport:
+        if self._own_transport is None:  # to import aiohttp takes longer than a call
+            await in_thread(lambda: import_module(".transports._async_http", __package__))
         with self._lock:  # of other threads, which have event loops of their own
             if self._own_transport is None:
                 from .transports import AsyncHttpTransport

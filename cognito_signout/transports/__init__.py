@@ -42,16 +42,11 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_items",)
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        given = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
-        pairs: list[tuple[str, str]] = list(given)
-        self._items: dict[str, tuple[str, str]] = {pair[0].lower(): pair for pair in pairs}
-        if len(self._items) < len(pairs):  # a name is given more than once
-            self._items = {}
-            for name, value in pairs:
-                key = name.lower()
-                if key in self._items:
-                    value = f"{self._items[key][1]}, {value}"
-                self._items[key] = (name, value)
+        pairs = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+        self._items: dict[str, tuple[str, str]] = {}
+        for name, value in pairs:
+            key = name.lower()
+            self._items[key] = (name, f"{self._items[key][1]}, {value}" if key in self._items else value)
 
     def __getitem__(self, name: str) -> str:
         return self._items[name.lower()][1]

@@ -1,79 +1,75 @@
 """The asyncio transport: a thin adapter on ``aiohttp.ClientSession``, one session for each event loop.
 
-aiohttp is imported at the first call, in a thread, since that takes longer than a call. A session belongs to its event
-loop. A loop that ends as :func:`asyncio.run` ends it closes its asynchronous generators: one of them guards the
-session, and closes it then.
+A session belongs to its event loop. A loop that ends as :func:`asyncio.run` ends it closes its asynchronous generators:
+one of them guards the session, and closes it then. The time-outs hold even if bytes arrive one at a time.
+
+Importing this imports aiohttp, and raises a :class:`ConfigurationError` where it is not installed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import ssl
 import sys
 from contextlib import suppress
+from contextvars import ContextVar
+from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
 
 from .. import _forks
-from .._waiting import in_thread, within
-from ..errors import ConfigurationError
-from ._exchange import Origin, checked_headers, error_of, left, locate, sooner
-from ._proxies import find_proxy, proxy_headers
+from .._waiting import in_thread
+from ..errors import ConfigurationError, SignOutConnectionError, SignOutError
+from . import MAX_BODY, HttpRequest, HttpResponse, _exchange
+from ._exchange import IncompleteResponse, Settings
+from ._proxies import Proxy, find_proxy, wrong_password
 from ._tls import new_context
 
+try:
+    import aiohttp
+    from aiohttp.abc import AbstractResolver, ResolveResult
+    from yarl import URL
+except ImportError as error:
+    raise ConfigurationError(
+        f"asyncio calls over the network need aiohttp: pip install 'cognito-signout[async]' ({error})"
+    ) from error
+if sys.version_info >= (3, 11):
+    from asyncio import timeout as time_limit
+else:  # pragma: no cover -- .ci/run measures on another Python, and runs the transports' tests on 3.10, too
+    time_limit: Any = import_module("async_timeout").timeout  # which aiohttp needs there, too
+
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, Mapping
 
-    from . import HttpRequest, HttpResponse
-    from ._aiohttp import Session
-    from ._proxies import Proxy
+#: What becomes an error of this library. The exceptions of a recorder, such as vcrpy, pass through.
+FAULTS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, TypeError, RuntimeError, IncompleteResponse)
+#: What a resolver returns: addresses.
+NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+#: Called with the connection of an ``aiohttp.ClientRequest`` before the request is sent.
+_connected: ContextVar[Any] = ContextVar("_connected")
 
 
-class AsyncHttpTransport:
+class AsyncHttpTransport(Settings):
     """The transport of :class:`~cognito_signout.AsyncSignOutClient` unless another one is given.
 
-    It uses aiohttp (extra ``async``). It may be used in one event loop after the other, and in those of several threads
-    at once.
+    It uses aiohttp (extra ``async``), and takes the arguments of :class:`HttpTransport`, with these differences:
 
-    Args:
-        verify: ``True`` for the certificate authorities that botocore trusts, a path to a bundle of others, or
-            ``False`` for no verification.
-        client_cert: A path to a PEM file with certificate and key, or the two paths.
-        connect_timeout: How many seconds connecting may take, for each address of the host; behind a proxy, in all.
-            ``None``: no limit.
-        read_timeout: How many seconds the response may take, from the request to its last byte. ``None``: no limit.
-        proxies: Proxy URLs by the scheme that they are for (``http``, ``https``). ``None`` for those of the
-            environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``, system settings).
-        proxies_config: botocore's settings for proxies. aiohttp supports none of them for an ``https://`` proxy: a
-            call through such a proxy raises a ``ConfigurationError``.
-        max_pool_connections: How many idle connections are kept. More may be open while more calls are in flight.
-        tcp_keepalive: Whether to set ``SO_KEEPALIVE``.
+    - ``read_timeout`` is for the whole response behind a proxy, too, and ``connect_timeout`` is for all of the
+      connecting there;
+    - with an ``https://`` proxy, ``client_cert`` and ``proxies_config`` raise a ``ConfigurationError``, since aiohttp
+      does not support them there;
+    - ``max_pool_connections`` is not used: a connection is closed when it has been idle for 15 seconds.
+
+    It may be used in one event loop after the other, and in those of several threads at once.
     """
 
-    def __init__(
-        self,
-        *,
-        verify: bool | str = True,
-        client_cert: str | tuple[str, str] | None = None,
-        connect_timeout: float | None = 60.0,
-        read_timeout: float | None = 60.0,
-        proxies: Mapping[str, str] | None = None,
-        proxies_config: Mapping[str, Any] | None = None,
-        max_pool_connections: int = 10,
-        tcp_keepalive: bool = False,
-    ) -> None:
-        self._verify = verify
-        self._client_cert = client_cert
-        self._connect_timeout = connect_timeout
-        self._read_timeout = read_timeout
-        self._proxies = proxies
-        self._proxies_config = proxies_config or {}
-        self._max_idle = max_pool_connections
-        self._tcp_keepalive = tcp_keepalive
-        self._found: dict[Origin, Proxy | None] = {}
-        self._context: ssl.SSLContext | None = None
-        self._guarded: dict[asyncio.AbstractEventLoop, tuple[Session, AsyncGenerator[None, None]]] = {}
-        _forks.register(self)
+    def _start(self) -> None:
+        self._found: dict[_exchange.Origin, tuple[Proxy | None, ssl.SSLContext | None]] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[None, None]]] = {}
+        self._used: WeakSet[Any] = WeakSet()
 
     async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
         """Sends the request, once, and returns the response whatever its status.
@@ -85,97 +81,220 @@ class AsyncHttpTransport:
         Raises:
             SignOutConnectionError: There is no complete response.
             SignOutTimeoutError: It took too long.
-            ConfigurationError: aiohttp is not installed or does not support the proxy; the URL or a header can't be
-                sent; the CA bundle, the client certificate or the proxy's URL can't be used.
+            ConfigurationError: aiohttp does not support the proxy; the URL or a header can't be sent; the CA bundle,
+                the client certificate or the proxy's URL can't be used.
         """
-        deadline = sooner(None, timeout)
-        origin, _ = locate(request.url)
-        headers = checked_headers(request)
+        origin, _ = _exchange.locate(request.url)
+        _exchange.check_headers(request)
+        loop, deadline = asyncio.get_running_loop(), _exchange.sooner(None, timeout)
+        limit: Any = None
+        transport: asyncio.Transport | None = None  # once there is a connection
+        response: aiohttp.ClientResponse | None = None
+        proxy: Proxy | None = None
+
+        def connected(found: aiohttp.connector.Connection) -> None:
+            nonlocal transport
+            transport = self._checked(found)
+            _reschedule(limit, _exchange.sooner(deadline, self.read_timeout))
+
         try:
-            if origin not in self._found or (origin.scheme == "https" and self._context is None):
-                await within(left(deadline), in_thread(lambda: self._prepare(origin, request.url)))
-            session = await self._session()
-            return await session.send(
-                request,
-                headers,
-                origin,
-                self._found[origin],
-                context=self._context,
-                timeout=left(deadline),
-            )
-        except TimeoutError as fault:
-            raise error_of(fault, f"could not connect to {origin}") from None
+            async with time_limit(_exchange.left(deadline)) as limit:
+                if origin not in self._found:
+                    self._found[origin] = await in_thread(lambda: self._find(origin, request.url))
+                proxy, context = self._found[origin]
+                session = await self._session(loop)
+                if proxy is not None:  # aiohttp's own limit, for each address, leaves out the answer of a proxy
+                    _reschedule(limit, _exchange.sooner(deadline, self.connect_timeout))
+                _connected.set(connected)  # after the session is set up, whose guard keeps the context
+                while response is None:
+                    with suppress(_Stale):
+                        response = await _request(session, request, origin.scheme, proxy, context)
+                if response.status == 407 and proxy is not None and origin.scheme == "http":
+                    raise wrong_password(proxy)
+                headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+                return _exchange.checked_response(response.status, headers, await _read(response))
+        except FAULTS as fault:
+            if transport is not None:
+                transport.abort()  # to close it would wait for the server to end TLS, too
+                if response is None:
+                    self._close_idle(loop)  # which may be as dead as this one
+            doing = "could not connect to" if transport is None else "no complete response from"
+            by = "" if proxy is None else f" through the proxy {proxy.origin}"
+            error = _error_of(fault, f"{doing} {origin}{by}", proxy)
+            raise error from error.__cause__
+        finally:
+            _connected.set(None)
+            if response is not None:
+                response.release()  # which closes the connection unless the response was read to its end
 
     async def close(self) -> None:
-        """Closes the connections of this event loop. Sessions of other loops are closed there, when those end. A
-        session that is in use is closed when its calls are done.
+        """Closes the connections of this event loop, those in use included. Those of other loops are closed when those
+        end.
         """
-        guarded, self._guarded = self._guarded, {}
-        session, guard = guarded.pop(asyncio.get_running_loop(), (None, None))
-        if session is not None and guard is not None:
+        _, guard = self._sessions.pop(asyncio.get_running_loop(), (None, None))
+        if guard is not None:
             await guard.aclose()
 
     def after_fork(self) -> None:
         """In a forked child: lets go of the sessions, whose event loops are the parent's."""
-        _forks.inherited.append(self._guarded)
-        self._guarded = {}
+        _forks.inherited.append(self._sessions)
+        self._start()
 
-    def _prepare(self, origin: Origin, url: str) -> None:
-        """Does what may take long: imports aiohttp, finds the proxy, reads the certificates."""
-        try:
-            import_module(f"{__package__}._aiohttp")
-        except ImportError as error:
-            raise ConfigurationError(
-                f"asyncio calls over the network need aiohttp: pip install 'cognito-signout[async]' ({error})"
-            ) from error
-        proxy = find_proxy(url, self._proxies)
-        if proxy is not None:
-            self._check_support(proxy, origin)
-            proxy_headers(proxy)
-        if origin.scheme == "https" or (proxy is not None and proxy.origin.scheme == "https"):
-            self._context = self._context or new_context(self._verify, self._client_cert)
-        self._found[origin] = proxy
+    def _find(self, origin: _exchange.Origin, url: str) -> tuple[Proxy | None, ssl.SSLContext | None]:
+        """The proxy, and how to speak TLS. Called in a thread, since it reads files."""
+        proxy = find_proxy(url, self.proxies)
+        is_tls_proxy = proxy is not None and proxy.origin.scheme == "https"
+        unsupported = [name for name, value in (self.proxies_config or {}).items() if value]
+        unsupported += ["client_cert"] if self.client_cert else []  # aiohttp would present it to the proxy, too
+        if origin.scheme == "https" and sys.version_info < (3, 11):  # pragma: no cover -- as above
+            unsupported += ["an https:// endpoint before Python 3.11"]
+        if is_tls_proxy and unsupported:
+            names = ", ".join(unsupported)
+            raise ConfigurationError(f"aiohttp does not support {names} with an https:// proxy; use SignOutClient")
+        needs_tls = is_tls_proxy or origin.scheme == "https"
+        return proxy, new_context(self.verify, self.client_cert) if needs_tls else None
 
-    def _check_support(self, proxy: Proxy, origin: Origin) -> None:
-        """Raises a :class:`ConfigurationError` for settings that aiohttp would ignore."""
-        if proxy.origin.scheme != "https":
-            return
-        unsupported = [name for name, value in self._proxies_config.items() if value]
-        if self._client_cert is not None:
-            unsupported.append("client_cert")  # the proxy would be shown it, too
-        if unsupported:
-            raise ConfigurationError(
-                f"aiohttp does not support {', '.join(unsupported)} with an https:// proxy; use SignOutClient"
+    async def _session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
+        if loop not in self._sessions:
+            session = aiohttp.ClientSession(
+                # Its own limit would make calls wait, its cache would keep a dead address.
+                connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False, resolver=_Resolver()),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.connect_timeout),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                request_class=_Request,
             )
-        if origin.scheme == "https" and sys.version_info < (3, 11):  # pragma: no cover -- see _aiohttp.py
-            raise ConfigurationError("an https:// proxy needs Python 3.11 or newer with asyncio; use SignOutClient")
+            guard = _guard(session)
+            self._sessions = {other: each for other, each in self._sessions.items() if other.is_running()}
+            self._sessions[loop] = session, guard
+            await guard.__anext__()
+        return self._sessions[loop][0]
 
-    async def _session(self) -> Session:
-        loop = asyncio.get_running_loop()
-        session, _ = self._guarded.get(loop) or (None, None)
-        if session is not None and not session.is_retired:
-            return session
-        from ._aiohttp import Session  # which imports aiohttp
+    def _checked(self, connection: aiohttp.connector.Connection) -> asyncio.Transport:
+        """The transport of a connection. Raises :class:`_Stale` if it is an idle one that can't be used again."""
+        protocol, transport = connection.protocol, connection.transport
+        if protocol is None or transport is None:
+            raise _Stale
+        sock = transport.get_extra_info("socket")
+        if protocol in self._used and (protocol.should_close or _exchange.is_readable(sock)):
+            raise _Stale
+        self._used.add(protocol)
+        if self.tcp_keepalive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return transport
 
-        for other in list(self._guarded):
-            if not other.is_running() or other is loop:
-                self._guarded.pop(other, None)  # another thread may have done it
-        session = Session(
-            connect_timeout=self._connect_timeout,
-            read_timeout=self._read_timeout,
-            max_idle=self._max_idle,
-            tcp_keepalive=self._tcp_keepalive,
-        )
-        guard = _guard(session)
-        await guard.__anext__()
-        self._guarded[loop] = session, guard
-        return session
+    def _close_idle(self, loop: asyncio.AbstractEventLoop) -> None:
+        session, _ = self._sessions.get(loop, (None, None))
+        connector: Any = None if session is None else session.connector
+        for connections in connector._conns.values() if connector is not None else ():  # noqa: SLF001 -- it has no public name
+            for protocol, _ in connections:
+                protocol.close()
 
 
-async def _guard(session: Session) -> AsyncGenerator[None, None]:
+async def _guard(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
     """Closes the session when it is closed itself: by hand, by its event loop, or because nothing refers to it."""
     try:
         yield
     finally:
         with suppress(RuntimeError):  # the event loop is closed
-            await session.retire()
+            await session.close()
+
+
+def _reschedule(limit: Any, deadline: float | None) -> None:
+    seconds = _exchange.left(deadline)
+    when = None if seconds is None else asyncio.get_running_loop().time() + seconds
+    if sys.version_info >= (3, 11):
+        limit.reschedule(when)
+    elif when is not None:  # pragma: no cover -- as above
+        limit.update(when)
+
+
+async def _request(
+    session: aiohttp.ClientSession, request: HttpRequest, scheme: str, proxy: Proxy | None, context: Any
+) -> aiohttp.ClientResponse:
+    headers, for_proxy = dict(request.headers.items()), None if proxy is None else proxy.headers
+    if scheme == "http":  # aiohttp would leave the proxy's out on a connection that it uses again
+        headers, for_proxy = {**headers, **(for_proxy or {})}, None
+    return await session.request(
+        request.method,
+        _url(request.url),
+        headers=headers,
+        data=request.body,
+        allow_redirects=False,
+        ssl=context or True,
+        proxy=None if proxy is None else _url(proxy.url).with_user(None),
+        proxy_headers=for_proxy,
+        skip_auto_headers=[name for name in ("Content-Type", "User-Agent") if name not in headers] or None,
+    )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    try:
+        async for data in response.content.iter_any():
+            body += data
+            if len(body) > MAX_BODY:
+                break
+    except aiohttp.ClientError as fault:
+        if response.status < 300 or isinstance(fault, asyncio.TimeoutError):
+            raise
+        body.clear()  # the status is enough
+    return bytes(body)
+
+
+def _error_of(fault: Exception, doing: str, proxy: Proxy | None) -> SignOutError:
+    cause: Any = fault
+    if isinstance(fault, asyncio.TimeoutError):  # another class than TimeoutError before Python 3.11
+        cause = TimeoutError()
+    elif isinstance(fault, aiohttp.ClientError) and proxy is not None:  # it may show the proxy's password
+        status = f": HTTP {fault.status}" if isinstance(fault, aiohttp.ClientHttpProxyError) else ""
+        return SignOutConnectionError(f"{doing} ({type(fault).__name__}{status})")
+    elif isinstance(fault, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)):
+        cause = IncompleteResponse(_exchange.CUT_OFF)
+    elif isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        cause = fault.certificate_error
+    elif isinstance(fault, aiohttp.ClientConnectorError):
+        cause = fault.os_error.__cause__ or fault.os_error  # an ssl.SSLError, whose number is not the system's
+        if not isinstance(cause, ssl.SSLError) and (cause.errno or 0) > 0:  # asyncio's words are its own
+            cause = OSError(cause.errno, os.strerror(cause.errno))
+    return _exchange.error_of(cause, doing)
+
+
+@lru_cache(maxsize=16)
+def _url(url: str) -> URL:
+    """The URL, to be sent as it was signed."""
+    return URL(url, encoded=True)
+
+
+class _Stale(Exception):  # noqa: N818 -- it never leaves this module
+    """An idle connection turns out to be unusable before anything is sent on it."""
+
+
+class _Resolver(AbstractResolver):
+    """Looks up names in threads of their own. asyncio's executor fails where there are no more threads, or when the
+    interpreter is about to end; and ``asyncio.run`` waits for it, however long a name server takes.
+    """
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """As :class:`aiohttp.ThreadedResolver`."""
+        found = await in_thread(lambda: socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
+        return [
+            ResolveResult(hostname=host, host=str(at[0]), port=int(at[1]), family=kind, proto=proto, flags=NUMERIC)
+            for kind, _, proto, _, at in found
+        ]
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request of aiohttp's that adds no headers, and tells its call when there is a connection."""
+
+    DEFAULT_HEADERS: ClassVar[Mapping[str, str]] = {}  # type: ignore[assignment,misc]
+
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        """As the parent's."""
+        _connected.get()(conn)
+        return await super().send(conn)

@@ -1,20 +1,20 @@
-"""What all transports share: where a URL leads, which requests can be sent, which responses are complete, which error
-a fault becomes.
+"""What both transports share: their settings, where a URL leads, which responses are complete, which error a fault
+becomes.
 
-It parses no HTTP: it looks at requests before a library sends them and at responses after a library has read them.
+It parses no HTTP: it checks requests before a library sends them, and responses after a library has read them.
 """
 
 from __future__ import annotations
 
-import re
 import select
 from functools import lru_cache
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import define, field
 
+from .. import _forks
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutError, SignOutTimeoutError
 from . import MAX_BODY, HttpRequest, HttpResponse
 
@@ -23,18 +23,35 @@ if TYPE_CHECKING:
 
 CUT_OFF = "the connection was closed before the response was complete"
 NOT_HTTP = "the response is not valid HTTP"
-TOO_LONG = "the response is too long"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
-class IncompleteResponse(Exception):  # noqa: N818 -- it never leaves the transports
-    """A response is cut off or badly framed. The message says why and quotes none of it."""
+@define(kw_only=True, eq=False, slots=False)
+class Settings:
+    """The settings of a transport. The transports describe them."""
+
+    verify: bool | str = True
+    client_cert: str | tuple[str, str] | None = None
+    connect_timeout: float | None = 60.0
+    read_timeout: float | None = 60.0
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)  # their URLs may contain passwords
+    proxies_config: Mapping[str, Any] | None = None
+    max_pool_connections: int = 10
+    tcp_keepalive: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._start()
+        _forks.register(self)
+
+    def _start(self) -> None:
+        """Sets the state of a transport without connections."""
+
+    def after_fork(self) -> None:
+        """In a forked child: starts again, without the parent's connections."""
 
 
-@frozen
-class Origin:
+class Origin(NamedTuple):
     """The server that a connection leads to; the key of a pool of connections."""
 
     scheme: str
@@ -43,6 +60,10 @@ class Origin:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class IncompleteResponse(Exception):  # noqa: N818 -- it never leaves the transports
+    """A response is cut off or badly framed. The message says why and quotes none of it."""
 
 
 @lru_cache(maxsize=16)
@@ -54,37 +75,26 @@ def locate(url: str) -> tuple[Origin, str]:
     """
     try:
         parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ConfigurationError("the request's URL is malformed") from None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        origin = Origin(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
+    except (KeyError, ValueError):
+        origin = Origin("", "", 0)
+    if not origin.host:
         raise ConfigurationError("the request's URL must be an http:// or https:// URL with a host name")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Origin(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme]), target
+    return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def checked_headers(request: HttpRequest) -> dict[str, str]:
-    """The headers of a request.
-
-    Raises:
-        ConfigurationError: A header can't be sent. It is not quoted.
-    """
-    headers = dict(request.headers.items())
-    text = "".join([*headers, *headers.values()])
-    if "\r" in text or "\n" in text or "\0" in text:
-        raise ConfigurationError("the request can't be sent: a header contains a line break or a NUL")
-    try:
-        text.encode("latin-1")
-    except UnicodeEncodeError:  # not chained: it shows the headers
-        raise ConfigurationError("the request can't be sent: a header contains a character outside Latin-1") from None
-    return headers
+def check_headers(request: HttpRequest) -> None:
+    """Raises a :class:`ConfigurationError` if a header can't be sent. It is not quoted."""
+    text = "".join(part for pair in request.headers.items() for part in pair)
+    if "\r" in text or "\n" in text or "\0" in text or max(text, default="") > "\xff":
+        raise ConfigurationError("a header contains a line break, a NUL or a character outside Latin-1")
 
 
 def checked_response(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes) -> HttpResponse:
-    """The response, if it is complete. A refusal's body may be cut off: its status and headers are enough.
+    """The response, if it is complete. An error response's body may be cut off: its status and headers are enough.
 
     Raises:
-        IncompleteResponse: A 2xx response is cut off or badly framed, or the response is an interim one.
+        IncompleteResponse: A 2xx response is cut off or badly framed.
     """
     response = HttpResponse(status, headers, body[: MAX_BODY + 1])
     fault = framing_fault(response)
@@ -99,20 +109,14 @@ def framing_fault(response: HttpResponse) -> str | None:
     HTTP libraries are tolerant: some ignore a malformed length. And an empty body without any framing looks the same as
     a response that was cut off.
     """
-    if response.status in (204, 304):
-        return None
-    if response.status < 200:
-        return NOT_HTTP
     encoding, length = response.headers.get("transfer-encoding"), response.headers.get("content-length")
     if encoding is not None:
-        return None if length is None and encoding.lower() == "chunked" else NOT_HTTP
-    if length is None:
-        return None if response.body else CUT_OFF
-    lengths = {part.strip() for part in length.split(",")}  # a repeated length is harmless, two are not
-    expected = lengths.pop()
-    if lengths or not _LENGTH.fullmatch(expected):
+        return None if encoding.lower() == "chunked" and length is None else NOT_HTTP
+    if response.status < 200 or (length is not None and not length.isdecimal()):
         return NOT_HTTP
-    return CUT_OFF if len(response.body) < min(int(expected), MAX_BODY + 1) else None
+    if response.status in (204, 304) or (length is None and response.body):
+        return None
+    return CUT_OFF if length is None or len(response.body) < min(int(length), MAX_BODY + 1) else None
 
 
 def sooner(deadline: float | None, seconds: float | None) -> float | None:
@@ -138,7 +142,7 @@ def left(deadline: float | None) -> float | None:
 
 
 def is_readable(sock: Any) -> bool:
-    """Whether something has arrived on a socket. An idle connection with something to read is of no use any more: the
+    """Whether something has arrived on a socket. An idle connection with something to read can't be used any more: the
     server has closed it, or has sent bytes without a request.
     """
     if not hasattr(select, "poll"):
@@ -149,7 +153,7 @@ def is_readable(sock: Any) -> bool:
 
 
 def error_of(fault: BaseException, doing: str) -> SignOutError:
-    """The error that a fault of a connection becomes.
+    """The error that a fault of a connection becomes, with the fault as its cause where that is safe to show.
 
     Args:
         fault: What a socket, a thread or an HTTP library raised.
@@ -157,17 +161,14 @@ def error_of(fault: BaseException, doing: str) -> SignOutError:
     """
     if isinstance(fault, SignOutError):
         return fault
+    error: SignOutError
     if isinstance(fault, TimeoutError):
-        return _caused(SignOutTimeoutError(f"{doing}: it took too long"), fault)
-    if isinstance(fault, (IncompleteResponse, RuntimeError)):  # RuntimeError: no thread can be started
+        error = SignOutTimeoutError(f"{doing}: it took too long")
+    elif isinstance(fault, OSError):
+        error = SignOutConnectionError(f"{doing}: {fault.strerror or str(fault) or type(fault).__name__}")
+    elif isinstance(fault, (IncompleteResponse, RuntimeError)):  # RuntimeError: no thread can be started
         return SignOutConnectionError(f"{doing}: {fault}")
-    if isinstance(fault, OSError):
-        return _caused(
-            SignOutConnectionError(f"{doing}: {fault.strerror or str(fault) or type(fault).__name__}"), fault
-        )
-    return SignOutConnectionError(f"{doing}: {NOT_HTTP}")  # not chained: parsers quote what they can't parse
-
-
-def _caused(error: SignOutError, cause: BaseException) -> SignOutError:
-    error.__cause__ = cause
+    else:  # not chained: parsers quote what they can't parse
+        return SignOutConnectionError(f"{doing}: {NOT_HTTP}")
+    error.__cause__ = fault
     return error

@@ -13,11 +13,10 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from .. import _forks
 from .._botocore import environment_has_proxies, load
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
 from . import MAX_BODY, HttpRequest, HttpResponse
-from ._exchange import IncompleteResponse, Origin, checked_response, error_of, locate
+from ._exchange import IncompleteResponse, Origin, Settings, checked_response, error_of, locate
 from ._tls import new_context
 
 if TYPE_CHECKING:
@@ -31,13 +30,11 @@ CONNECTING = frozenset({"ConnectTimeoutError", "EndpointConnectionError", "Proxy
 
 @frozen
 class Proxy:
-    """A proxy. Its URL contains a password, perhaps: it is not shown."""
+    """A proxy. Its URL and the headers that it asks for may contain a password: they are not shown."""
 
     origin: Origin
     url: str = field(repr=False)
-
-    def __str__(self) -> str:
-        return str(self.origin)
+    headers: Mapping[str, str] = field(repr=False)
 
 
 def find_proxy(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
@@ -50,55 +47,38 @@ def find_proxy(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
     Raises:
         ConfigurationError: The proxy's URL is malformed.
     """
-    named: Mapping[str, Any]
-    if proxies is not None:
-        named = proxies
-    else:
-        named = load("utils").get_environ_proxies(url) if environment_has_proxies() else {}
-    if not any(named.values()):
+    if proxies is None:
+        proxies = load("utils").get_environ_proxies(url) if environment_has_proxies() else None
+    if not any((proxies or {}).values()):
         return None
-    proxy_url = load("httpsession").ProxyConfiguration(named).proxy_url_for(url)
-    return _parse(proxy_url) if proxy_url else None
+    configuration = load("httpsession").ProxyConfiguration(proxies)
+    proxy_url = configuration.proxy_url_for(url)
+    return _parse(proxy_url, configuration) if proxy_url else None
 
 
-def _parse(url: str) -> Proxy:
-    advice = "it must look like http://proxy.example:3128, with user and password percent-encoded"
+def _parse(url: str, configuration: Any) -> Proxy:
     try:
         parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:  # not chained: its text may contain a part of the password
-        raise ConfigurationError(f"the proxy's URL is malformed; {advice}") from None
-    # An @ after the host: a password with a slash in it, of which half would be taken for the host.
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.path + parts.query + parts.fragment:
-        raise ConfigurationError(f"the proxy's URL is not an http:// or https:// URL with a host name; {advice}")
-    # A certificate names the host without a trailing dot.
-    host = parts.hostname.rstrip(".") if parts.scheme == "https" else parts.hostname
-    origin = Origin(parts.scheme, host, port)
-    user = parts.netloc.rpartition("@")[0]
-    if not user.isascii():
-        raise ConfigurationError(f"the proxy's user or password is not ASCII; {advice}")
-    return Proxy(origin, f"{parts.scheme}://{user + '@' if user else ''}{origin}")
-
-
-def proxy_headers(proxy: Proxy) -> dict[str, str]:
-    """The headers that the proxy asks for, as botocore builds them.
-
-    Raises:
-        ConfigurationError: The user or the password can't be sent.
-    """
-    try:
-        headers: dict[str, str] = load("httpsession").ProxyConfiguration().proxy_headers_for(proxy.url)
-    except UnicodeEncodeError:  # not chained: it shows the password
-        raise ConfigurationError(
-            f"the user or the password of the proxy {proxy} is not ASCII, which botocore can't send"
-        ) from None
-    return headers
+        scheme, host, user = parts.scheme, parts.hostname, parts.netloc.rpartition("@")[0]
+        # An @ after the host: a password with a slash in it, of which half would be taken for the host.
+        if scheme in ("http", "https") and host and user.isascii() and "@" not in url.partition(parts.netloc)[2]:
+            # A certificate names the host without a trailing dot.
+            host = host.rstrip(".") if scheme == "https" else host
+            origin = Origin(scheme, host, parts.port or (443 if scheme == "https" else 80))
+            headers = configuration.proxy_headers_for(url)
+            return Proxy(origin, f"{scheme}://{user + '@' if user else ''}{origin}", headers)
+    except ValueError:  # its text may contain a part of the password
+        pass
+    raise ConfigurationError(
+        "the proxy's URL is malformed; it must look like http://user:password@proxy.example:3128, "
+        "with user and password in ASCII and percent-encoded"
+    )
 
 
 def wrong_password(proxy: Proxy) -> SignOutConnectionError:
     """The error for a response with status 407 of a proxy that forwards requests."""
     return SignOutConnectionError(
-        f"the proxy {proxy} refuses the request without a valid user and password (HTTP 407)",
+        f"the proxy {proxy.origin} refuses the request without a valid user and password (HTTP 407)",
         http_status=407,
         retryable=False,
     )
@@ -111,49 +91,21 @@ class ProxySessions:
 
     Args:
         proxy: The proxy.
-        connect_timeout: In seconds; ``None`` for no limit.
-        read_timeout: Likewise, for each read.
-        verify: ``True``, ``False``, or the path of a CA bundle.
-        client_cert: The client's certificate for the service.
-        proxies_config: botocore's settings for proxies.
-        max_pool_connections: How many connections a session keeps.
-        tcp_keepalive: Whether to set ``SO_KEEPALIVE``.
+        settings: The transport's.
 
     Raises:
-        ConfigurationError: A certificate or a password can't be used.
+        ConfigurationError: A certificate can't be used.
     """
 
-    def __init__(
-        self,
-        proxy: Proxy,
-        *,
-        connect_timeout: float | None,
-        read_timeout: float | None,
-        verify: bool | str,
-        client_cert: str | tuple[str, str] | None,
-        proxies_config: Mapping[str, Any],
-        max_pool_connections: int,
-        tcp_keepalive: bool,
-    ) -> None:
+    def __init__(self, proxy: Proxy, settings: Settings) -> None:
         self._proxy = proxy
-        self._timeouts = connect_timeout, read_timeout
-        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-        options += [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] if tcp_keepalive else []
-        self._arguments = {
-            "verify": verify,
-            "proxies": {"http": proxy.url, "https": proxy.url},
-            "max_pool_connections": max_pool_connections,
-            "socket_options": options,
-            "client_cert": client_cert,
-            "proxies_config": proxies_config,
-        }
+        self._settings = settings
         self._sessions: dict[tuple[float | None, float | None], Any] = {}
-        self._lock = threading.Lock()  # a forked child makes itself another object
+        self._lock = threading.Lock()
         # urllib3 reports a file that can't be used as a failed connection, and names no file.
-        new_context(verify, client_cert)
-        self._proxy_bundle = proxies_config.get("proxy_ca_bundle") or verify
-        new_context(self._proxy_bundle, proxies_config.get("proxy_client_cert"))
-        proxy_headers(proxy)
+        config = settings.proxies_config or {}
+        new_context(settings.verify, settings.client_cert)
+        new_context(config.get("proxy_ca_bundle") or settings.verify, config.get("proxy_client_cert"))
 
     def send(self, request: HttpRequest, timeout: float | None) -> HttpResponse:
         """Sends the request, once, and returns the response whatever its status.
@@ -162,18 +114,15 @@ class ProxySessions:
             SignOutConnectionError: There is no complete response.
             SignOutTimeoutError: It took too long.
         """
-        origin, _ = locate(request.url)
         awsrequest = load("awsrequest")
-        headers = awsrequest.HeadersDict({name: value.encode("latin-1") for name, value in request.headers.items()})
-        prepared = awsrequest.AWSPreparedRequest(request.method, request.url, headers, request.body, True)
-        session = self._session(timeout)
-        by = f"{origin} through the proxy {self._proxy}"
+        prepared = awsrequest.AWSPreparedRequest(
+            request.method, request.url, awsrequest.HeadersDict(request.headers), request.body, True
+        )
+        by = f"{locate(request.url)[0]} through the proxy {self._proxy.origin}"
         raw: Any = None
-        response: HttpResponse | None = None
         try:
-            raw = session.send(prepared).raw
-            if raw.status != 407:
-                response = checked_response(raw.status, raw.headers.items(), _read(raw))
+            raw = self._session(timeout).send(prepared).raw
+            response = checked_response(raw.status, raw.headers.items(), _read(raw))
         except IncompleteResponse as error:
             raise error_of(error, f"no complete response from {by}") from None
         except Exception as error:  # noqa: BLE001 -- botocore's, urllib3's and the socket's
@@ -186,67 +135,58 @@ class ProxySessions:
             if raw is not None:
                 raw.close()  # which leaves a connection open that was read to the end of the response
                 raw.release_conn()
-        if response is None:
+        if response.status == 407:
             raise wrong_password(self._proxy)
         return response
 
     def close(self) -> None:
-        """Closes the idle connections."""
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            _close(session)
-
-    def abandon(self) -> None:
-        """In a forked child: closes the child's copies of the idle connections, and lets go of the sessions.
-
-        It passes by their locks, which may have been held at the fork. Without it, urllib3 would close the descriptors
-        when the child ends, and by then they may be those of other files.
-        """
-        _forks.inherited.append(self._sessions)
+        """Closes the idle connections. It takes no locks, which may have been held at a fork."""
         for session in self._sessions.values():
-            for pool in _pools(session):
-                for connection in pool.pool.queue if pool.pool is not None else ():
-                    if connection is not None:
-                        connection.close()
+            _close(session)
         self._sessions = {}
 
-    def _verify_proxy(self, session: Any) -> None:
-        """Verifies the certificate of an https:// proxy for plain requests, too: botocore does not."""
-        if self._proxy.origin.scheme == "https":
-            set_up, bundle = session._setup_ssl_cert, self._proxy_bundle  # noqa: SLF001 -- it has no public name
-
-            def set_up_verified(connection: Any, url: str, verify: bool | str) -> None:
-                set_up(connection, "https:", bundle if url.startswith("http:") else verify)
-
-            session._setup_ssl_cert = set_up_verified  # noqa: SLF001
-
     def _session(self, timeout: float | None) -> Any:
-        timeouts = self._timeouts
+        timeouts = self._settings.connect_timeout, self._settings.read_timeout
         if timeout is not None:
             # Rounded down, so that calls with the same time-out share a session, and its connections.
             cap = math.floor(timeout * 10) / 10 or timeout
             timeouts = _capped(timeouts[0], cap), _capped(timeouts[1], cap)
         with self._lock:
-            session = self._sessions.get(timeouts)
-            if session is None:
-                session = load("httpsession").URLLib3Session(timeout=timeouts, **self._arguments)
-                self._verify_proxy(session)
-                self._sessions[timeouts] = session
+            if timeouts not in self._sessions:
+                self._sessions[timeouts] = self._new_session(timeouts)
                 if len(self._sessions) > MAX_SESSIONS:
                     _close(self._sessions.pop(next(iter(self._sessions))))
-            return session
+            return self._sessions[timeouts]
 
-
-def _pools(session: Any) -> list[Any]:
-    """The pools of a session. botocore and urllib3 have no public names for them."""
-    managers = session._proxy_managers.values()  # noqa: SLF001
-    return [pool for manager in managers for pool in manager.pools._container.values()]  # noqa: SLF001
+    def _new_session(self, timeouts: tuple[float | None, float | None]) -> Any:
+        settings, proxy = self._settings, self._proxy
+        keep_alive = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] if settings.tcp_keepalive else []
+        config = settings.proxies_config or {}
+        session = load("httpsession").URLLib3Session(
+            verify=settings.verify,
+            proxies={"http": proxy.url, "https": proxy.url},
+            timeout=timeouts,
+            max_pool_connections=settings.max_pool_connections,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *keep_alive],
+            client_cert=settings.client_cert,
+            proxies_config=config,
+        )
+        if proxy.origin.scheme == "https":
+            # botocore verifies the certificate of the service alone, and so not the proxy's for an http:// endpoint.
+            set_up, bundle = session._setup_ssl_cert, config.get("proxy_ca_bundle") or settings.verify  # noqa: SLF001
+            session._setup_ssl_cert = lambda connection, url, verify: set_up(  # noqa: SLF001
+                connection, "https:", bundle if url.startswith("http:") else verify
+            )
+        return session
 
 
 def _close(session: Any) -> None:
-    for pool in _pools(session):  # `session.close()` only drops them, for the garbage collector to close
-        pool.close()
-    session.close()
+    # botocore's own `close()` only drops the connections, and there are no public names for them.
+    for manager in list(session._proxy_managers.values()):  # noqa: SLF001
+        for pool in list(manager.pools._container.values()):  # noqa: SLF001
+            for connection in list(pool.pool.queue) if pool.pool is not None else ():
+                if connection is not None:
+                    connection.close()
 
 
 def _capped(seconds: float | None, cap: float) -> float:
@@ -254,14 +194,12 @@ def _capped(seconds: float | None, cap: float) -> float:
 
 
 def _read(raw: Any) -> bytes:
-    body = bytearray()
     try:
-        while len(body) <= MAX_BODY and (more := raw.read(MAX_BODY + 1 - len(body))):
-            body += more
+        return bytes(raw.read(MAX_BODY + 1))
     except Exception as error:
         if raw.status < 300 or _is_timeout(error):
             raise
-    return bytes(body)
+        return b""  # the status and the headers are enough
 
 
 def _is_timeout(error: BaseException | None) -> bool:

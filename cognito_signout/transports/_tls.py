@@ -25,37 +25,33 @@ def new_context(verify: bool | str, client_cert: str | tuple[str, str] | None) -
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.post_handshake_auth = True
-    key_log = os.environ.get("SSLKEYLOGFILE")
-    if key_log and not sys.flags.ignore_environment:
-        try:
+    files = (client_cert,) if isinstance(client_cert, str) else client_cert or ()
+    of_client = f"the client certificate {', '.join(files)} can't be used"
+
+    def refuse() -> NoReturn:
+        raise ConfigurationError(f"{of_client}: its key is encrypted; use a file with an unencrypted key")
+
+    problem = ""
+    try:
+        key_log = os.environ.get("SSLKEYLOGFILE")
+        if key_log and not sys.flags.ignore_environment:
+            problem = f"SSLKEYLOGFILE names {key_log}, which can't be written"
             context.keylog_filename = key_log
-        except OSError as error:
-            raise ConfigurationError(f"SSLKEYLOGFILE names {key_log}, which can't be written: {error}") from error
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    else:
-        bundle = default_ca_bundle() if verify is True else verify
-        try:
+        if verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            bundle = default_ca_bundle() if verify is True else verify
+            problem = f"the CA bundle {bundle} can't be used"
             context.load_verify_locations(bundle)
-        except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
-            raise ConfigurationError(f"the CA bundle {bundle} can't be used: {error}") from error
-    if client_cert is not None:
-        files = (client_cert,) if isinstance(client_cert, str) else client_cert
-
-        def refuse() -> NoReturn:
-            raise ConfigurationError(
-                f"the client certificate {', '.join(files)} can't be used: its key is encrypted; "
-                f"use a file with an unencrypted key"
-            )
-
-        try:
+        if files:
+            problem = of_client
             # Without a function for the pass phrase, OpenSSL would prompt for it on the terminal.
             context.load_cert_chain(files[0], files[1] if len(files) > 1 else None, password=refuse)
-        except (OSError, ValueError) as error:
-            if isinstance(error, ConfigurationError):
-                raise
-            raise ConfigurationError(f"the client certificate {', '.join(files)} can't be used: {error}") from error
+    except ConfigurationError:
+        raise
+    except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
+        raise ConfigurationError(f"{problem}: {error}") from error
     return context
 
 

@@ -255,7 +255,7 @@ def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
     for request in script.requests:
         assert request.url.rstrip("/") == endpoint_url.rstrip("/")  # with its port, if it names one
         proxy = find_proxy(request.url, None)
-        assert (None if proxy is None else f"http://{proxy}") == theirs
+        assert (None if proxy is None else f"http://{proxy.origin}") == theirs
     assert len(script.requests) == 2
 
 

@@ -23,9 +23,7 @@ from .scripted import (
     echoes,
     hears,
     reads,
-    sends,
     serves,
-    waits_for,
     waits_for_close,
 )
 from .test_http import client_sockets, fork, make_request, unanswering_server
@@ -172,30 +170,6 @@ def test_forks_use_connections_of_their_own() -> None:
         loop.run_until_complete(transport.close())
         loop.close()
     assert len(server.peers) == 3
-
-
-def test_calls_in_flight_when_it_is_closed_are_not_disturbed() -> None:
-    """If this failed, closing would break calls off, or leave their connections open."""
-
-    async def main(server: ScriptedServer) -> None:
-        transport = AsyncHttpTransport()
-        call = asyncio.create_task(send(transport, server.url))
-        await asyncio.to_thread(arrived.wait, PATIENCE)
-        await transport.close()
-        answering.set()
-        assert (await call).status == 200
-        assert await asyncio.to_thread(server.closed_by_client.wait, PATIENCE)
-
-    arrived, answering = threading.Event(), threading.Event()
-    script: list[Step] = [
-        reads(),
-        calls(arrived.set),
-        waits_for(answering),
-        sends(OK),
-        waits_for_close(),
-    ]
-    with ScriptedServer(script) as server:
-        asyncio.run(main(server))
 
 
 def test_idle_connections_are_looked_at_where_there_is_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,7 @@
-"""Edges of the blocking transport that no server can bring about by itself, and what the environment says of proxies."""
+"""Edges of the transports that no server causes by itself, and whether the environment names a proxy."""
 
 from __future__ import annotations
 
-import io
 import socket
 import sys
 import threading
@@ -14,7 +13,6 @@ from cognito_signout import ConfigurationError, SignOutConnectionError, SignOutT
 from cognito_signout._botocore import environment_has_proxies
 from cognito_signout._waiting import in_thread
 from cognito_signout.transports import HttpTransport
-from cognito_signout.transports._http import _Incoming, _Stream
 
 from .scripted import PATIENCE, ScriptedServer, answers, reads, resets, sends, serves, waits_for_close
 from .test_http import HEAD, make_request, send
@@ -24,15 +22,16 @@ if TYPE_CHECKING:
     from .on_a_loop import NewTransport
 
 
-@pytest.mark.parametrize("name", ["X Header", "X:Header", ""])
+@pytest.mark.parametrize("name", ["X\nHeader", "X\0Header"])
 def test_a_header_whose_name_is_none_is_refused(name: str) -> None:
-    """If this failed, what http.client refuses would surface as a ValueError that quotes the header."""
+    """If this failed, a header could smuggle another one."""
     transport = HttpTransport()
     with ScriptedServer([waits_for_close()]) as server, pytest.raises(ConfigurationError, match="header"):
         transport.send(make_request(server.url, headers={name: "value"}), timeout=PATIENCE)
     assert not any(segment for peer in server.peers for segment in peer.segments)
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 def test_a_request_that_a_server_does_not_read_ends_at_the_deadline(new_transport: NewTransport) -> None:
     """If this failed, a server that stops reading could hold a call for ever."""
     transport = new_transport(read_timeout=0.3)
@@ -40,19 +39,6 @@ def test_a_request_that_a_server_does_not_read_ends_at_the_deadline(new_transpor
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         with pytest.raises(SignOutTimeoutError):
             transport.send(make_request(url, b"x" * 20_000_000), timeout=PATIENCE)
-
-
-def test_a_stream_may_be_closed_before_it_is_set_up_and_more_than_once() -> None:
-    """If this failed, Ctrl-C at the wrong moment would print a complaint for each object that was half made."""
-    _Incoming.__new__(_Incoming).close()
-    near, far = socket.socketpair()
-    with near, far:
-        stream = _Stream(_Incoming(near, None))
-        far.sendall(b"x")
-        for _ in range(2):
-            stream.close()
-        assert stream.closed
-        assert isinstance(stream, io.BufferedReader)
 
 
 def test_a_reset_within_a_refusal_behind_a_proxy_keeps_its_status() -> None:

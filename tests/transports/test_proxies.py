@@ -98,7 +98,7 @@ def test_the_environment_is_read_as_botocore_reads_it(
         monkeypatch.setenv(name, value)
     theirs = {url: ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url) for url in URLS}
     ours = {url: find_proxy(url, None) for url in URLS}
-    assert {url: proxy and f"{proxy.origin.scheme}://{proxy}" for url, proxy in ours.items()} == theirs
+    assert {url: proxy and f"{proxy.origin.scheme}://{proxy.origin}" for url, proxy in ours.items()} == theirs
 
 
 @pytest.mark.parametrize(
