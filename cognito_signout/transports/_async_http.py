@@ -172,9 +172,10 @@ class AsyncHttpTransport(Settings):
 
     def _checked(self, connection: aiohttp.connector.Connection) -> asyncio.Transport:
         """The transport of a connection. Raises :class:`_Stale` if it is an idle one that can't be used again."""
-        protocol, transport = connection.protocol, connection.transport
-        if protocol is None or transport is None:
-            raise _Stale
+        protocol: Any = connection.protocol
+        transport = connection.transport
+        if transport is None:  # it was closed at once
+            raise aiohttp.ServerDisconnectedError
         sock = transport.get_extra_info("socket")
         if protocol in self._used and (protocol.should_close or _exchange.is_readable(sock)):
             raise _Stale
@@ -243,6 +244,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _error_of(fault: Exception, doing: str, proxy: Proxy | None) -> SignOutError:
+    if isinstance(fault, SignOutError):
+        return fault
     cause: Any = fault
     if isinstance(fault, asyncio.TimeoutError):  # another class than TimeoutError before Python 3.11
         cause = TimeoutError()
@@ -254,9 +257,13 @@ def _error_of(fault: Exception, doing: str, proxy: Proxy | None) -> SignOutError
     elif isinstance(fault, aiohttp.ClientConnectorCertificateError):
         cause = fault.certificate_error
     elif isinstance(fault, aiohttp.ClientConnectorError):
-        cause = fault.os_error.__cause__ or fault.os_error  # an ssl.SSLError, whose number is not the system's
-        if not isinstance(cause, ssl.SSLError) and (cause.errno or 0) > 0:  # asyncio's words are its own
-            cause = OSError(cause.errno, os.strerror(cause.errno))
+        cause = fault.os_error
+    if isinstance(cause.__cause__, ssl.SSLError):  # aiohttp takes its number for one of the system's
+        cause = cause.__cause__
+    elif isinstance(cause, aiohttp.ClientOSError) and cause.errno is None:
+        cause = IncompleteResponse(_exchange.CUT_OFF)
+    elif isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
+        cause = OSError(cause.errno, os.strerror(cause.errno))  # the words of asyncio and aiohttp quote addresses
     return _exchange.error_of(cause, doing)
 
 

@@ -119,10 +119,13 @@ class ProxySessions:
             request.method, request.url, awsrequest.HeadersDict(request.headers), request.body, True
         )
         by = f"{locate(request.url)[0]} through the proxy {self._proxy.origin}"
-        raw: Any = None
         try:
             raw = self._session(timeout).send(prepared).raw
-            response = checked_response(raw.status, raw.headers.items(), _read(raw))
+            try:
+                response = checked_response(raw.status, raw.headers.items(), _read(raw))
+            finally:
+                raw.close()  # which leaves a connection open that was read to the end of the response
+                raw.release_conn()
         except IncompleteResponse as error:
             raise error_of(error, f"no complete response from {by}") from None
         except Exception as error:  # noqa: BLE001 -- botocore's, urllib3's and the socket's
@@ -131,10 +134,6 @@ class ProxySessions:
             if _is_timeout(error):
                 raise SignOutTimeoutError(f"{text}: it took too long") from None
             raise SignOutConnectionError(text) from None
-        finally:
-            if raw is not None:
-                raw.close()  # which leaves a connection open that was read to the end of the response
-                raw.release_conn()
         if response.status == 407:
             raise wrong_password(self._proxy)
         return response
