@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from ._config.botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
     from .aio import AsyncSignOutClient
     from .client import SignOutClient
     from .errors import (

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import inspect
-import os
 from typing import TYPE_CHECKING
 
-from . import _flow, _steps, _substitution
-from ._options import Options
-from ._telemetry import observed
+from ._call import flow as _flow
+from ._call.steps import Authenticate, Configure, Flow, Send, Step
+from ._call.telemetry import observed
+from ._concurrency import forks
+from ._config.options import Options
+from ._runtime import substitute
 from .errors import ConfigurationError, SignOutError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable
     from datetime import timedelta
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from ._async_runtime import AsyncRuntime
-    from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from ._config.botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from ._runtime import AsyncRuntime
     from .models import SignOutOutcome, SignOutResult
     from .transports import AsyncTransport
 
 __all__ = ["AsyncSignOutClient"]
-
-#: What a parent process has used: to let go of it in a child would reach into the parent's event loop.
-_of_parents: list[object] = []
 
 
 class AsyncSignOutClient:
@@ -94,6 +94,7 @@ class AsyncSignOutClient:
             raise ConfigurationError("transport must have async send(request, *, timeout) and async close()")
         self._transport = transport
         self._start()
+        forks.register(self)
 
     async def sign_out(
         self, *, user_pool_id: str, username: str, timeout: float | timedelta | None = None
@@ -160,9 +161,9 @@ class AsyncSignOutClient:
         >>> asyncio.run(main())
         ['alice']
         """
-        from ._many import check_arguments
-        from ._pacing import Pacer
-        from ._tasks import in_tasks
+        from ._bulk.pacing import Pacer
+        from ._bulk.progress import check_arguments
+        from ._bulk.tasks import in_tasks
 
         check_arguments(
             user_pool_id=user_pool_id,
@@ -188,7 +189,7 @@ class AsyncSignOutClient:
 
     async def aclose(self) -> None:
         """Closes the connections, but not a transport that was passed in. A later call opens new ones."""
-        await self._own_runtime().close()
+        await self._own_runtime.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -198,26 +199,22 @@ class AsyncSignOutClient:
     ) -> None:
         await self.aclose()
 
-    def _start(self) -> None:
-        from ._async_runtime import AsyncRuntime  # which imports asyncio
+    def _after_fork(self) -> None:
+        """In a forked child: starts again. What the parent used belongs to the parent's event loop."""
+        forks.inherited.append(self._own_runtime)
+        self._start()
 
-        self._current = AsyncRuntime(self._options, self._transport)
-        self._pid = os.getpid()
+    def _start(self) -> None:
+        from ._runtime.asynchronous import AsyncioRuntime  # which imports asyncio
+
+        self._own_runtime = AsyncioRuntime(self._options, self._transport)
 
     def _runtime(self) -> AsyncRuntime:
-        substitute = _substitution.substitute()
-        if substitute is not None:
-            return substitute.asynchronous(self, self._options)
-        return self._own_runtime()
-
-    def _own_runtime(self) -> AsyncRuntime:
-        if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
-            _of_parents.append(self._current)
-            self._start()
-        return self._current
+        replacement = substitute()
+        return self._own_runtime if replacement is None else replacement.asynchronous(self, self._options)
 
 
-async def _drive(flow: _steps.Flow, runtime: AsyncRuntime) -> SignOutResult:
+async def _drive(flow: Flow, runtime: AsyncRuntime) -> SignOutResult:
     """Does what the flow asks for, until it is done."""
     flow = observed(flow)
     try:
@@ -236,12 +233,12 @@ async def _drive(flow: _steps.Flow, runtime: AsyncRuntime) -> SignOutResult:
         flow.close()  # now, and not when somebody lets go of the traceback
 
 
-async def _perform(step: _steps.Step, runtime: AsyncRuntime) -> object:
-    if isinstance(step, _steps.Send):
+async def _perform(step: Step, runtime: AsyncRuntime) -> object:
+    if isinstance(step, Send):
         return await runtime.send(step.request, step.settings, step.timeout)
-    if isinstance(step, _steps.Configure):
+    if isinstance(step, Configure):
         return await runtime.settings(step.user_pool_id, step.timeout)
-    if isinstance(step, _steps.Authenticate):
+    if isinstance(step, Authenticate):
         return await runtime.credentials(step.refused, step.timeout)
     await runtime.sleep(step.seconds)
     return None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import os
 from typing import TYPE_CHECKING
 
-from . import _flow, _steps, _substitution
-from ._options import Options
-from ._runtime import Runtime, Stopped
-from ._telemetry import observed
+from ._call import flow as _flow
+from ._call.steps import Authenticate, Configure, Flow, Send, Step
+from ._call.telemetry import observed
+from ._concurrency import forks
+from ._config.options import Options
+from ._runtime import Stopped, substitute
+from ._runtime.blocking import BlockingRuntime
 from .errors import ConfigurationError, SignOutError
 
 if TYPE_CHECKING:
+    import os
     import threading
     from collections.abc import Generator, Iterable
     from datetime import timedelta
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ._botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from ._config.botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
+    from ._runtime import Runtime
     from .models import SignOutOutcome, SignOutResult
     from .transports import Transport
 
@@ -82,7 +86,8 @@ class SignOutClient:
         if inspect.iscoroutinefunction(getattr(transport, "send", None)):
             raise ConfigurationError("transport is an async one; give it to an AsyncSignOutClient")
         self._transport = transport
-        self._start()
+        self._after_fork()
+        forks.register(self)
 
     def sign_out(self, *, user_pool_id: str, username: str, timeout: float | timedelta | None = None) -> SignOutResult:
         """Signs a user out of all devices: revokes every refresh token issued to the user so far.
@@ -168,9 +173,9 @@ class SignOutClient:
         """
         import threading
 
-        from ._many import check_arguments
-        from ._pacing import Pacer
-        from ._threads import in_threads
+        from ._bulk.pacing import Pacer
+        from ._bulk.progress import check_arguments
+        from ._bulk.threads import in_threads
 
         check_arguments(
             user_pool_id=user_pool_id,
@@ -197,7 +202,7 @@ class SignOutClient:
 
     def close(self) -> None:
         """Closes the idle connections, but not a transport that was passed in. A later call opens new ones."""
-        self._own_runtime().close()
+        self._own_runtime.close()
 
     def __enter__(self) -> Self:
         return self
@@ -207,23 +212,16 @@ class SignOutClient:
     ) -> None:
         self.close()
 
-    def _start(self) -> None:
-        self._current = Runtime(self._options, self._transport)
-        self._pid = os.getpid()  # last: another thread may look in between
+    def _after_fork(self) -> None:
+        """In a forked child: starts again. Sockets are the parent's, and locks may have been held."""
+        self._own_runtime = BlockingRuntime(self._options, self._transport)
 
     def _runtime(self) -> Runtime:
-        substitute = _substitution.substitute()
-        if substitute is not None:
-            return substitute.blocking(self, self._options)
-        return self._own_runtime()
-
-    def _own_runtime(self) -> Runtime:
-        if self._pid != os.getpid():  # a fork: sockets are the parent's, and locks may have been held
-            self._start()
-        return self._current
+        replacement = substitute()
+        return self._own_runtime if replacement is None else replacement.blocking(self, self._options)
 
 
-def _drive(flow: _steps.Flow, runtime: Runtime, stop: threading.Event | None = None) -> SignOutResult:
+def _drive(flow: Flow, runtime: Runtime, stop: threading.Event | None = None) -> SignOutResult:
     """Does what the flow asks for, until it is done, or until it is to stop."""
     flow = observed(flow)
     try:
@@ -242,14 +240,14 @@ def _drive(flow: _steps.Flow, runtime: Runtime, stop: threading.Event | None = N
         flow.close()  # now, and not when somebody lets go of the traceback
 
 
-def _perform(step: _steps.Step, runtime: Runtime, stop: threading.Event | None) -> object:
+def _perform(step: Step, runtime: Runtime, stop: threading.Event | None) -> object:
     if stop is not None and stop.is_set():
         raise Stopped
-    if isinstance(step, _steps.Send):
+    if isinstance(step, Send):
         return runtime.send(step.request, step.settings, step.timeout)
-    if isinstance(step, _steps.Configure):
+    if isinstance(step, Configure):
         return runtime.settings(step.user_pool_id)
-    if isinstance(step, _steps.Authenticate):
+    if isinstance(step, Authenticate):
         return runtime.credentials(step.refused)
     runtime.sleep(step.seconds, stop)
     return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from cognito_signout._pacing import Pacer
+from cognito_signout._bulk.pacing import Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -641,7 +641,7 @@ def test_botocore_may_be_imported_between_two_calls() -> None:
 import asyncio, sys
 from cognito_signout import AsyncSignOutClient
 from cognito_signout.transports import HttpResponse
-import cognito_signout._async_runtime as runtime
+import cognito_signout._runtime.asynchronous as runtime
 import cognito_signout.transports as transports
 
 class Nothing:

@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
-from cognito_signout._cli import main
+from cognito_signout._cli.main import main
 from cognito_signout._version import __version__
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
 

@@ -18,7 +18,7 @@ import pytest
 
 import cognito_signout
 from cognito_signout import ServiceError, SignOutError, errors, testing, transports
-from cognito_signout._options import HONOURED, WITHOUT_EFFECT
+from cognito_signout._config.options import HONOURED, WITHOUT_EFFECT
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
 from tests import guides
 from tests.pages import CLAIMED, PAGES, ROOT, Page, needs_fastapi, runs

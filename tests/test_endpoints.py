@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cognito_signout import ConfigurationError, SignOutClient
-from cognito_signout._endpoints import Endpoint, check_region, endpoint_for, is_known_region
+from cognito_signout._config.endpoints import Endpoint, check_region, endpoint_for, is_known_region
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -128,9 +128,9 @@ if sys.argv[1] == "full":
     import botocore
 from attrs import asdict
 from cognito_signout import SignOutError
-from cognito_signout._environment import is_enough
-from cognito_signout._options import Options
-from cognito_signout._settings import Resolver
+from cognito_signout._config.short_path import is_enough
+from cognito_signout._config.options import Options
+from cognito_signout._config.settings import Resolver
 from cognito_signout.transports._proxies import find_proxy
 
 base = dict(os.environ)

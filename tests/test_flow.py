@@ -17,12 +17,13 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cognito_signout import _flow, _protocol, _shared, _steps
-from cognito_signout._credentials import Credentials
-from cognito_signout._endpoints import Endpoint, endpoint_for
-from cognito_signout._pacing import Pacer
-from cognito_signout._retry import RetryQuota
-from cognito_signout._settings import Settings
+from cognito_signout._bulk.pacing import Pacer
+from cognito_signout._call import protocol, steps
+from cognito_signout._call.flow import sign_out as sign_out_flow
+from cognito_signout._call.retry import RetryQuota
+from cognito_signout._config.credentials import Credentials
+from cognito_signout._config.endpoints import Endpoint, endpoint_for
+from cognito_signout._config.settings import Settings
 from cognito_signout.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -84,19 +85,19 @@ class World:
         max_attempts: int = 3,
         random: float = 0.5,
         trace: str | None = None,
-        shared: _shared.Shared | None = None,
+        shared: steps.Shared | None = None,
     ) -> None:
         self.answers = deque(answers)
         self.credentials = deque(credentials)
         self.settings: Any = Settings(endpoint=endpoint, max_attempts=max_attempts, user_agent="agent/1")
-        self.shared = shared if shared is not None else _shared.Shared()
+        self.shared = shared if shared is not None else steps.Shared()
         self.chance = random
         self.trace = trace
         self.time = 0.0
         self.clock_is_off_by = 0.0
         self.last_pause_ended = 0.0
         self.oversleeps = 1.0
-        self.steps: list[_steps.Step] = []
+        self.steps: list[steps.Step] = []
 
     def now(self) -> float:
         """What the machine's clock says."""
@@ -116,11 +117,9 @@ class World:
 
     def call(self, *, user_pool_id: Any = POOL, username: Any = "alice", timeout: Any = None) -> SignOutResult:
         """Runs one call to its end."""
-        return self.run(
-            _flow.sign_out(self, self.shared, user_pool_id=user_pool_id, username=username, timeout=timeout)
-        )
+        return self.run(sign_out_flow(self, self.shared, user_pool_id=user_pool_id, username=username, timeout=timeout))
 
-    def run(self, flow: _steps.Flow) -> SignOutResult:
+    def run(self, flow: steps.Flow) -> SignOutResult:
         """Does what a flow asks for."""
         try:
             step = next(flow)
@@ -139,14 +138,14 @@ class World:
             self.call(**arguments)
         return caught.value
 
-    def _answer(self, step: _steps.Step) -> Any:
-        if isinstance(step, _steps.Configure):
+    def _answer(self, step: steps.Step) -> Any:
+        if isinstance(step, steps.Configure):
             return self.settings
-        if isinstance(step, _steps.Pause):
+        if isinstance(step, steps.Pause):
             self.time += step.seconds * self.oversleeps
             self.last_pause_ended = self.time
             return None
-        answer = self._credentials(step.refused) if isinstance(step, _steps.Authenticate) else _next(self.answers)
+        answer = self._credentials(step.refused) if isinstance(step, steps.Authenticate) else _next(self.answers)
         if isinstance(answer, tuple):
             self.time += answer[0]
             return answer[1]
@@ -161,9 +160,9 @@ class World:
         return answer
 
     @property
-    def sends(self) -> list[_steps.Send]:
+    def sends(self) -> list[steps.Send]:
         """Each request, with the time that it was given."""
-        return [step for step in self.steps if isinstance(step, _steps.Send)]
+        return [step for step in self.steps if isinstance(step, steps.Send)]
 
     @property
     def requests(self) -> list[HttpRequest]:
@@ -173,7 +172,7 @@ class World:
     @property
     def pauses(self) -> list[float]:
         """The seconds of each pause."""
-        return [step.seconds for step in self.steps if isinstance(step, _steps.Pause)]
+        return [step.seconds for step in self.steps if isinstance(step, steps.Pause)]
 
 
 def _next(answers: deque[Any]) -> Any:
@@ -194,8 +193,8 @@ def test_a_call_asks_for_settings_then_credentials_then_sends() -> None:
         username="alice",
         attempts=1,
     )
-    assert [type(step) for step in world.steps] == [_steps.Configure, _steps.Authenticate, _steps.Send]
-    assert world.steps[:2] == [_steps.Configure(POOL), _steps.Authenticate()]
+    assert [type(step) for step in world.steps] == [steps.Configure, steps.Authenticate, steps.Send]
+    assert world.steps[:2] == [steps.Configure(POOL), steps.Authenticate()]
     assert world.sends[0].settings is world.settings
     assert world.sends[0].timeout is None
 
@@ -401,7 +400,7 @@ def test_a_pause_that_an_earlier_response_asked_for_is_forgotten() -> None:
 
 def test_an_empty_quota_stops_retries_until_calls_succeed_again() -> None:
     """Clients would add to the load of a service that is down, or not recover once it is back."""
-    shared = _shared.Shared(RetryQuota(20))
+    shared = steps.Shared(RetryQuota(20))
     assert World(BROKEN, max_attempts=5, shared=shared).failed_call().attempts == 2
     assert shared.quota.available == 6
     world = World(BROKEN, max_attempts=5, shared=shared)
@@ -555,11 +554,11 @@ def test_any_argument_is_accepted_or_a_validation_error(user_pool_id: Any, usern
     else:
         refused = None
     if refused is None:
-        _protocol.check_arguments(user_pool_id, username)
+        protocol.check_arguments(user_pool_id, username)
         assert len(world.requests) == 1
         return
     assert (refused.attempts, world.steps) == (0, [])
-    named = user_pool_id if _protocol.is_user_pool_id(user_pool_id) else None
+    named = user_pool_id if protocol.is_user_pool_id(user_pool_id) else None
     assert refused.user_pool_id == named
     assert refused.username == (username if isinstance(username, str) else None)
 
@@ -631,7 +630,7 @@ def test_a_clock_is_corrected_once_a_call() -> None:
 
 def test_a_corrected_clock_can_be_corrected_again_by_a_later_call() -> None:
     """A machine that sets its clock right would be off by the correction until it is restarted."""
-    shared = _shared.Shared(clock_offset=3600.0)
+    shared = steps.Shared(clock_offset=3600.0)
     world = World(refusal("RequestTimeTooSkewed", date=http_date(NOW)), OK, shared=shared)
     assert world.call().attempts == 2
     assert shared.clock_offset == 0
@@ -639,7 +638,7 @@ def test_a_corrected_clock_can_be_corrected_again_by_a_later_call() -> None:
 
 def test_a_clock_that_was_corrected_already_is_not_the_reason() -> None:
     """A secret key with a typo would cost two requests for each call on a machine whose clock is off."""
-    shared = _shared.Shared(clock_offset=3600.0)
+    shared = steps.Shared(clock_offset=3600.0)
     world = World(refusal("SignatureDoesNotMatch", date=http_date(NOW + 3600)), shared=shared)
     assert world.failed_call().attempts == 1
     assert shared.clock_offset == 3600
@@ -670,10 +669,10 @@ def test_refused_credentials_are_replaced(code: str) -> None:
     """A process would have to be restarted when its keys were rotated."""
     world = World(refusal(code), OK, credentials=(KEYS, OTHER_KEYS), max_attempts=1)
     assert world.call().attempts == 2
-    assert [step for step in world.steps if isinstance(step, _steps.Authenticate)] == [
-        _steps.Authenticate(),
-        _steps.Authenticate(KEYS),
-        _steps.Authenticate(),
+    assert [step for step in world.steps if isinstance(step, steps.Authenticate)] == [
+        steps.Authenticate(),
+        steps.Authenticate(KEYS),
+        steps.Authenticate(),
     ]
     first, second = world.requests
     assert "Credential=AKIDEXAMPLE/" in first.headers["Authorization"]
@@ -769,14 +768,14 @@ def test_every_question_is_told_how_much_time_is_left() -> None:
     """A source of credentials that hangs would hold up a call for longer than it may take."""
     world = World((2.0, refusal("ExpiredToken")), OK, credentials=((1.0, KEYS), (3.0, OTHER_KEYS)))
     world.call(timeout=10)
-    questions = [step for step in world.steps if not isinstance(step, _steps.Pause)]
+    questions = [step for step in world.steps if not isinstance(step, steps.Pause)]
     assert [type(step) for step in questions] == [
-        _steps.Configure,
-        _steps.Authenticate,
-        _steps.Send,
-        _steps.Authenticate,
-        _steps.Authenticate,
-        _steps.Send,
+        steps.Configure,
+        steps.Authenticate,
+        steps.Send,
+        steps.Authenticate,
+        steps.Authenticate,
+        steps.Send,
     ]
     assert [step.timeout for step in questions] == pytest.approx([10.0, 10.0, 9.0, 7.0, 4.0, 4.0])
 
@@ -909,7 +908,7 @@ class Paced(World):
     def call(self, *, user_pool_id: Any = POOL, username: Any = "alice", timeout: Any = None) -> SignOutResult:
         """Runs one call to its end."""
         return self.run(
-            _flow.sign_out(
+            sign_out_flow(
                 self, self.shared, user_pool_id=user_pool_id, username=username, timeout=timeout, pacer=self.pacer
             )
         )
@@ -921,12 +920,12 @@ def test_a_call_of_many_waits_for_its_turn() -> None:
     for _ in range(3):
         world.call()
     assert world.pauses == pytest.approx([0.5, 0.5])
-    assert [type(step) for step in world.steps[:3]] == [_steps.Configure, _steps.Authenticate, _steps.Send]
+    assert [type(step) for step in world.steps[:3]] == [steps.Configure, steps.Authenticate, steps.Send]
     assert [type(step) for step in world.steps[3:7]] == [
-        _steps.Configure,
-        _steps.Authenticate,
-        _steps.Pause,
-        _steps.Send,
+        steps.Configure,
+        steps.Authenticate,
+        steps.Pause,
+        steps.Send,
     ]
 
 
@@ -991,8 +990,8 @@ def test_credentials_are_asked_for_anew_for_each_attempt() -> None:
     """Who has waited long enough would sign with keys that have expired meanwhile."""
     world = Paced(THROTTLED, BROKEN, OK)
     world.call()
-    kinds = [type(step) for step in world.steps if not isinstance(step, _steps.Pause)]
-    assert kinds == [_steps.Configure, *[_steps.Authenticate, _steps.Send] * 3]
+    kinds = [type(step) for step in world.steps if not isinstance(step, steps.Pause)]
+    assert kinds == [steps.Configure, *[steps.Authenticate, steps.Send] * 3]
 
 
 def test_clock_and_credentials_are_mended_in_a_call_of_many() -> None:

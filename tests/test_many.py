@@ -36,9 +36,10 @@ from cognito_signout import (
     UserNotFoundError,
     ValidationError,
 )
-from cognito_signout._many import Progress
-from cognito_signout._options import Options
-from cognito_signout._runtime import Runtime, Stopped
+from cognito_signout._bulk.progress import Progress
+from cognito_signout._config.options import Options
+from cognito_signout._runtime import Stopped
+from cognito_signout._runtime.blocking import BlockingRuntime
 from cognito_signout.testing import FakeCognito
 from cognito_signout.transports import HttpResponse
 
@@ -581,7 +582,7 @@ def test_a_pace_may_be_as_slow_as_it_likes(seconds: float) -> None:
             return super().wait(timeout)
 
     with pytest.raises(Stopped):
-        Runtime(Options(), None).sleep(seconds, Stop())
+        BlockingRuntime(Options(), None).sleep(seconds, Stop())
 
 
 def test_leaving_early_stops_those_who_are_throttled_again_and_again(way: Way) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognito_signout._pacing import MAX_HOLD, MIN_FIRST_RATE, MIN_RATE, Pacer
+from cognito_signout._bulk.pacing import MAX_HOLD, MIN_FIRST_RATE, MIN_RATE, Pacer
 from tests.shared_quota import TokenBucket, simulate
 
 if TYPE_CHECKING:

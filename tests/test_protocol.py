@@ -17,7 +17,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cognito_signout import _protocol, errors
+from cognito_signout import errors
+from cognito_signout._call import protocol
 from cognito_signout.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -60,7 +61,7 @@ def read(status: int, body: bytes | str | object, headers: Mapping[str, str], *,
         body = body.encode()
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     response = HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, raw)
-    return _protocol.read_response(
+    return protocol.read_response(
         response, user_pool_id=POOL, username="alice", attempts=1, invocation_id="invocation", now=now
     )
 
@@ -86,8 +87,8 @@ def test_the_request_is_that_of_the_service_model() -> None:
     """The service would not know the operation that we ask for."""
     metadata = MODEL.metadata
     assert metadata["protocol"] == "json"
-    assert f"{metadata['targetPrefix']}.{OPERATION.name}" == _protocol.TARGET
-    assert f"application/x-amz-json-{metadata['jsonVersion']}" == _protocol.CONTENT_TYPE
+    assert f"{metadata['targetPrefix']}.{OPERATION.name}" == protocol.TARGET
+    assert f"application/x-amz-json-{metadata['jsonVersion']}" == protocol.CONTENT_TYPE
     assert OPERATION.http["method"] == "POST"
     assert OPERATION.http["requestUri"] == "/"
 
@@ -99,11 +100,11 @@ def test_the_constraints_are_those_of_the_service_model() -> None:
     pool, user = shape.members["UserPoolId"].metadata, shape.members["Username"].metadata
     assert (pool["min"], pool["max"], pool["pattern"]) == (
         1,
-        _protocol.MAX_USER_POOL_ID,
-        _protocol.USER_POOL_ID.pattern,
+        protocol.MAX_USER_POOL_ID,
+        protocol.USER_POOL_ID.pattern,
     )
-    assert (user["min"], user["max"]) == (1, _protocol.MAX_USERNAME)
-    assert set(re.findall(r"\\p\{(\w)\}", user["pattern"])) == _protocol.USERNAME_CATEGORIES
+    assert (user["min"], user["max"]) == (1, protocol.MAX_USERNAME)
+    assert set(re.findall(r"\\p\{(\w)\}", user["pattern"])) == protocol.USERNAME_CATEGORIES
     assert user["sensitive"] is True
 
 
@@ -117,10 +118,10 @@ usernames = st.text(st.characters(categories=["L", "M", "S", "N", "P"]), min_siz
 @settings(deadline=None)
 def test_the_body_is_the_one_that_boto3_sends(user_pool_id: str, username: str) -> None:
     """The signature would be over another body than boto3's, and some names might not arrive as they are."""
-    _protocol.check_arguments(user_pool_id, username)
+    protocol.check_arguments(user_pool_id, username)
     serializer = botocore.serialize.create_serializer("json")
     request = serializer.serialize_to_request({"UserPoolId": user_pool_id, "Username": username}, OPERATION)
-    assert _protocol.encode_body(user_pool_id, username) == request["body"]
+    assert protocol.encode_body(user_pool_id, username) == request["body"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_the_body_is_the_one_that_boto3_sends(user_pool_id: str, username: str) 
 )
 def test_a_pool_id_that_the_model_admits_is_accepted(user_pool_id: str) -> None:
     """Users of a real pool, or of an emulator's, could not be signed out."""
-    _protocol.check_arguments(user_pool_id, "alice")
+    protocol.check_arguments(user_pool_id, "alice")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,7 @@ def test_a_pool_id_that_the_model_admits_is_accepted(user_pool_id: str) -> None:
 def test_a_pool_id_that_the_model_does_not_admit_is_refused(user_pool_id: Any) -> None:
     """A request would be spent on what the service is bound to refuse, or a region be read from nonsense."""
     with pytest.raises(ValidationError, match="user_pool_id") as caught:
-        _protocol.check_arguments(user_pool_id, "alice")
+        protocol.check_arguments(user_pool_id, "alice")
     assert type(caught.value) is ValidationError
 
 
@@ -179,7 +180,7 @@ def test_a_pool_id_that_the_model_does_not_admit_is_refused(user_pool_id: Any) -
 )
 def test_a_username_that_the_model_admits_is_accepted(username: str) -> None:
     """Users of some countries, or with new emoji (U+0378 is not assigned yet), could not be signed out."""
-    _protocol.check_arguments(POOL, username)
+    protocol.check_arguments(POOL, username)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_a_username_that_the_model_admits_is_accepted(username: str) -> None:
 def test_a_username_that_the_model_does_not_admit_is_refused(username: Any) -> None:
     """A request would be spent on what the service is bound to refuse."""
     with pytest.raises(ValidationError, match="username") as caught:
-        _protocol.check_arguments(POOL, username)
+        protocol.check_arguments(POOL, username)
     assert type(caught.value) is ValidationError
 
 
@@ -223,7 +224,7 @@ def test_a_username_that_the_model_does_not_admit_is_refused(username: Any) -> N
 def test_a_refusal_says_what_is_wrong(user_pool_id: Any, username: Any, words: str) -> None:
     """Whoever imports a list of users would have to look for the character that can't be seen."""
     with pytest.raises(ValidationError, match=re.escape(words)):
-        _protocol.check_arguments(user_pool_id, username)
+        protocol.check_arguments(user_pool_id, username)
 
 
 @given(username=st.text(max_size=140))
@@ -232,10 +233,10 @@ def test_a_username_is_admitted_by_the_categories_of_its_characters(username: st
     """Our reading of the model's pattern would not be what it says."""
     categories = {unicodedata.category(character) for character in username}
     if 1 <= len(username) <= 128 and all(category[0] in "LMSNP" or category == "Cn" for category in categories):
-        _protocol.check_arguments(POOL, username)
+        protocol.check_arguments(POOL, username)
     else:
         with pytest.raises(ValidationError):
-            _protocol.check_arguments(POOL, username)
+            protocol.check_arguments(POOL, username)
 
 
 # A sign-out
@@ -451,7 +452,7 @@ def test_the_time_is_in_utc_wherever_the_machine_is(text: str, monkeypatch: pyte
 )
 def test_an_id_is_fit_for_logs_if_it_is_what_aws_sends(header: dict[str, str], identifier: str | None) -> None:
     """A server could have a user named in the logs."""
-    assert _protocol.request_uuid(HttpResponse(200, header)) == identifier
+    assert protocol.request_uuid(HttpResponse(200, header)) == identifier
 
 
 def test_a_response_without_a_date_has_the_time_that_was_given_in_whole_seconds() -> None:
@@ -540,7 +541,7 @@ def test_every_throttling_code_that_botocore_knows_is_a_throttle() -> None:
 def test_what_is_transient_to_botocore_is_retryable() -> None:
     """A call would fail where boto3 would try again."""
     checker = botocore.retries.standard.TransientRetryableChecker
-    assert set(checker._TRANSIENT_STATUS_CODES) == _protocol.TRANSIENT_STATUSES
+    assert set(checker._TRANSIENT_STATUS_CODES) == protocol.TRANSIENT_STATUSES
     for status in checker._TRANSIENT_STATUS_CODES:
         assert error(status).retryable
     for code in checker._TRANSIENT_ERROR_CODES:
@@ -782,7 +783,7 @@ header_sets = st.dictionaries(
 @settings(deadline=None, max_examples=300)
 def test_any_response_is_a_result_or_an_error(status: int, headers: dict[str, str], body: bytes, now: float) -> None:
     """Something that a network can send would make a call fail in an untyped way, or be taken for a sign-out."""
-    outcome = _protocol.read_response(
+    outcome = protocol.read_response(
         HttpResponse(status, headers, body),
         user_pool_id=POOL,
         username="alice",

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cognito_signout import _retry
+from cognito_signout._call import retry
+from cognito_signout._config.settings import DEFAULT_MAX_ATTEMPTS
 from cognito_signout.errors import (
     InternalServiceError,
     SignOutConnectionError,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STANDARD: Any = botocore.retries.standard
-HAS_SAME_SCHEME = getattr(STANDARD.RetryQuotaChecker, "_RETRY_COST", None) == _retry.RETRY_COST
+HAS_SAME_SCHEME = getattr(STANDARD.RetryQuotaChecker, "_RETRY_COST", None) == retry.RETRY_COST
 same_scheme = pytest.mark.skipif(not HAS_SAME_SCHEME, reason="a botocore whose standard mode has the same numbers")
 
 THROTTLED = TooManyRequestsError("Rate exceeded")
@@ -35,7 +36,7 @@ JUST_BELOW_1 = 1 - 2**-53
 
 def delay(error: SignOutError, attempts: int = 1, random: float = 0.5, headers: dict[str, str] | None = None) -> float:
     """The pause after an error."""
-    return _retry.delay(error, HttpResponse(400, headers or {}), attempts=attempts, random=random)
+    return retry.delay(error, HttpResponse(400, headers or {}), attempts=attempts, random=random)
 
 
 @pytest.mark.parametrize(("error", "base"), [(THROTTLED, 1.0), (FAILED, 0.05), (SignOutConnectionError("Gone"), 0.05)])
@@ -56,7 +57,7 @@ def test_a_pause_is_spread_over_all_that_it_may_be(error: SignOutError, attempts
     """Clients that failed together would come back together."""
     longest = delay(error, attempts, random=1.0)
     assert delay(error, attempts, random) == pytest.approx(random * longest)
-    assert _retry.delay(error, None, attempts=attempts, random=random) == delay(error, attempts, random)
+    assert retry.delay(error, None, attempts=attempts, random=random) == delay(error, attempts, random)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +121,16 @@ def test_a_pause_is_the_one_that_botocore_would_make(
 def test_the_numbers_are_botocores() -> None:
     """AWS would have changed what all SDKs do, and we not followed."""
     checker = STANDARD.RetryQuotaChecker
-    assert (_retry.RETRY_COST, _retry.RETRY_COST_THROTTLED) == (checker._RETRY_COST, checker._THROTTLING_RETRY_COST)
-    assert checker._NO_RETRY_INCREMENT == _retry.SUCCESS_REFUND
-    assert STANDARD.quota.RetryQuota.INITIAL_CAPACITY == _retry.QUOTA_CAPACITY
-    assert STANDARD.DEFAULT_MAX_ATTEMPTS == _retry.DEFAULT_MAX_ATTEMPTS
-    assert STANDARD.ExponentialBackoff._MAX_BACKOFF == _retry.MAX_DELAY
+    assert (retry.RETRY_COST, retry.RETRY_COST_THROTTLED) == (checker._RETRY_COST, checker._THROTTLING_RETRY_COST)
+    assert checker._NO_RETRY_INCREMENT == retry.SUCCESS_REFUND
+    assert STANDARD.quota.RetryQuota.INITIAL_CAPACITY == retry.QUOTA_CAPACITY
+    assert STANDARD.DEFAULT_MAX_ATTEMPTS == DEFAULT_MAX_ATTEMPTS
+    assert STANDARD.ExponentialBackoff._MAX_BACKOFF == retry.MAX_DELAY
 
 
 def test_a_retry_costs_what_it_is_for() -> None:
     """Throttles, which are no sign of an outage, would use up the quota as failures do."""
-    quota = _retry.RetryQuota()
+    quota = retry.RetryQuota()
     assert quota.available == 500
     assert quota.acquire(FAILED) == 14
     assert quota.acquire(SignOutConnectionError("Gone")) == 14
@@ -140,7 +141,7 @@ def test_a_retry_costs_what_it_is_for() -> None:
 
 def test_an_empty_quota_gives_nothing_and_takes_nothing() -> None:
     """A client would keep hammering a service that is down, or be stopped for good by those who asked in vain."""
-    quota = _retry.RetryQuota(30)
+    quota = retry.RetryQuota(30)
     assert [quota.acquire(FAILED) for _ in range(4)] == [14, 14, 0, 0]
     assert quota.acquire(THROTTLED) == 0
     assert quota.available == 2
@@ -148,7 +149,7 @@ def test_an_empty_quota_gives_nothing_and_takes_nothing() -> None:
 
 def test_a_success_gives_back_what_its_retry_cost_or_one() -> None:
     """The quota would run dry although the service is well."""
-    quota = _retry.RetryQuota()
+    quota = retry.RetryQuota()
     cost = quota.acquire(FAILED)
     quota.acquire(THROTTLED)
     quota.release(cost)
@@ -163,7 +164,7 @@ def test_a_success_gives_back_what_its_retry_cost_or_one() -> None:
 
 def test_threads_share_a_quota() -> None:
     """Threads would each have a quota of their own, or lose tokens to one another."""
-    quota = _retry.RetryQuota(14 * 1000)
+    quota = retry.RetryQuota(14 * 1000)
     costs: list[int] = []
 
     def acquire() -> None:

@@ -38,9 +38,9 @@ from cognito_signout import (
     UserNotFoundError,
     __version__,
 )
-from cognito_signout._credentials import Credentials, CredentialsProvider
-from cognito_signout._options import HONOURED, WITHOUT_EFFECT, Options
-from cognito_signout._settings import MAX_REGIONS, Resolver
+from cognito_signout._config.credentials import Credentials, CredentialsProvider
+from cognito_signout._config.options import HONOURED, WITHOUT_EFFECT, Options
+from cognito_signout._config.settings import MAX_REGIONS, Resolver
 from cognito_signout.transports import HttpRequest, HttpResponse
 
 from .servers import LoopbackServer
@@ -799,7 +799,7 @@ def test_the_user_agent_names_systems_as_botocore_does(
     monkeypatch: pytest.MonkeyPatch, platform: str, name: str
 ) -> None:
     """Else the same system would be counted under two names."""
-    from cognito_signout._user_agent import user_agent
+    from cognito_signout._config.user_agent import user_agent
 
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.delattr(os, "uname", raising=False)

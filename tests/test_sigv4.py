@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cognito_signout import _sigv4
-from cognito_signout._endpoints import endpoint_for
-from cognito_signout._protocol import CONTENT_TYPE, TARGET
+from cognito_signout._call import signature as _sigv4
+from cognito_signout._call.protocol import CONTENT_TYPE, TARGET
+from cognito_signout._config.endpoints import endpoint_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,8 +25,8 @@ from cognito_signout import (
     UserNotFoundError,
     ValidationError,
 )
-from cognito_signout._steps import Pause
-from cognito_signout._telemetry import observed
+from cognito_signout._call.steps import Pause
+from cognito_signout._call.telemetry import observed
 from cognito_signout.testing import FakeCognito
 from cognito_signout.transports import HttpResponse
 
@@ -153,13 +153,13 @@ def test_where_nobody_listens_a_call_loads_nothing_for_it_and_is_not_wrapped() -
     program = (
         "import sys\n"
         "from cognito_signout import SignOutClient\n"
-        "from cognito_signout._telemetry import observed\n"
+        "from cognito_signout._call.telemetry import observed\n"
         "from cognito_signout.transports import HttpResponse\n"
         "class Transport:\n"
         "    def send(self, request, *, timeout): return HttpResponse(200, {}, b'{}')\n"
         "    def close(self): pass\n"
         f"SignOutClient(transport=Transport()).sign_out(user_pool_id={POOL!r}, username='alice')\n"
-        "loaded = {'logging', 'opentelemetry', 'cognito_signout._logs', 'cognito_signout._spans'} & set(sys.modules)\n"
+        "loaded = {'logging', 'opentelemetry'} & set(sys.modules)\n"
         "flow = (step for step in ())\n"
         "print(sorted(loaded), observed(flow) is flow)\n"
         "import logging\n"

@@ -15,21 +15,21 @@ from weakref import WeakKeyDictionary
 
 from attrs import define, field, frozen
 
-from .. import _protocol, errors
-from .._credentials import Credentials
-from .._options import Options
+from .. import errors
+from .._call import protocol
+from .._concurrency import forks
+from .._config.credentials import Credentials
+from .._config.options import Options
 from ..models import DEFAULT_TOKEN_VALIDITY
 from ..transports import HttpResponse
-from ._activation import Activation
-from ._forks import hold_at_forks
-from ._runtime import FakeClient, FakeRuntime
+from ._runtime import Activation, FakeAsyncClient, FakeClient, FakeRuntime
 from ._service import Service, ServiceRefusal, answer, arguments_of, operation_of
 from ._users import Clock, Directory, Tokens, UserPool, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .._botocore import BotocoreConfig, FrozenCredentialsSource, StaticCredentials
+    from .._config.botocore import BotocoreConfig, FrozenCredentialsSource, StaticCredentials
     from ..aio import AsyncSignOutClient
     from ..client import SignOutClient
     from ..transports import HttpRequest
@@ -150,7 +150,12 @@ class FakeCognito:
         self._faults: deque[str] = deque()
         self._requests: list[RecordedRequest] = []
         self._runtimes: WeakKeyDictionary[object, FakeRuntime] = WeakKeyDictionary()
-        hold_at_forks(self._lock, self._clock.lock)
+        forks.register(self)
+
+    def _after_fork(self) -> None:
+        """In a forked child: makes new locks. Those of the parent may have been held."""
+        self._lock = threading.RLock()
+        self._clock.lock = threading.RLock()
 
     # -- what there is
 
@@ -160,7 +165,7 @@ class FakeCognito:
         Raises:
             ValidationError: The id breaks the service's constraints.
         """
-        _protocol.check_user_pool_id(user_pool_id)
+        protocol.check_user_pool_id(user_pool_id)
         with self._lock:
             self._add_pool(user_pool_id)
 
@@ -177,9 +182,9 @@ class FakeCognito:
             ValueError: The pool has a user of one of these names already.
         """
         names = list(aliases)
-        _protocol.check_user_pool_id(user_pool_id)
+        protocol.check_user_pool_id(user_pool_id)
         for name in (username, *names):
-            _protocol.check_username(name)
+            protocol.check_username(name)
         with self._lock:
             self._add_pool(user_pool_id).add(username, names)
 
@@ -344,8 +349,6 @@ class FakeCognito:
         config: BotocoreConfig | None = None,
     ) -> AsyncSignOutClient:
         """The same for asyncio: an :class:`~cognito_signout.AsyncSignOutClient`."""
-        from ._async_runtime import FakeAsyncClient
-
         options = Options(region_name=region_name, credentials=credentials, config=config)
         return FakeAsyncClient(self._new_runtime(options, credentials))
 
@@ -365,7 +368,7 @@ class FakeCognito:
             runtime = self._runtimes.get(client)
             if runtime is None:
                 runtime = self._runtimes[client] = self._new_runtime(options, None)
-            return runtime.of_this_process()
+            return runtime
 
     def _new_runtime(self, options: Options, credentials: object | None) -> FakeRuntime:
         keys = credentials if credentials is not None else Credentials(self.access_key, self.secret_key)

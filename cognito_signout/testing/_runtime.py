@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import os
+import functools
+import inspect
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from .._credentials import CredentialsProvider
-from .._endpoints import Endpoint, check_region
-from .._options import attempts_of
-from .._retry import DEFAULT_MAX_ATTEMPTS
-from .._runtime import Runtime
-from .._settings import DEFAULT_TIMEOUT, Settings
-from .._shared import Shared
-from .._user_agent import user_agent
+from .._call.steps import Shared
+from .._concurrency import forks
+from .._config.credentials import CredentialsProvider
+from .._config.endpoints import Endpoint, check_region
+from .._config.options import attempts_of
+from .._config.settings import DEFAULT_MAX_ATTEMPTS, DEFAULT_TIMEOUT, Settings
+from .._config.user_agent import user_agent
+from .._runtime import substituted
+from ..aio import AsyncSignOutClient
 from ..client import SignOutClient
 from ..errors import SignOutConnectionError, SignOutTimeoutError
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
-    from .._credentials import Credentials
-    from .._options import Options
+    from .._config.credentials import Credentials
+    from .._config.options import Options
     from ..transports import HttpRequest, HttpResponse
     from ._users import Clock
+
+T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 #: How long, in seconds, a client waits that has no time-out at all: a year.
 NEVER = 365 * 24 * 3600.0
@@ -34,7 +41,7 @@ NEVER = 365 * 24 * 3600.0
 _looked_at: ContextVar[float] = ContextVar("_looked_at")
 
 
-class FakeRuntime(Runtime):
+class FakeRuntime:
     """A world without AWS: nothing is resolved, waiting moves the fake's clock, requests go to the fake."""
 
     def __init__(
@@ -52,18 +59,13 @@ class FakeRuntime(Runtime):
         self._max_attempts = attempts_of(getattr(options.config, "retries", None)) or DEFAULT_MAX_ATTEMPTS
         self._exchange = exchange
         self._settings: dict[str, Settings] = {}
-        self._start()
+        self._after_fork()
+        forks.register(self)
 
-    def of_this_process(self) -> FakeRuntime:
-        """Itself, with locks of its own in a forked child: in the parent they may have been held."""
-        if self._pid != os.getpid():
-            self._start()
-        return self
-
-    def _start(self) -> None:
+    def _after_fork(self) -> None:
+        """In a forked child: makes new locks. Those of the parent may have been held."""
         self.shared = Shared()
         self._provider = CredentialsProvider(lambda _: self._keys, tried=str)
-        self._pid = os.getpid()
 
     def now(self) -> float:
         """The fake's time."""
@@ -119,12 +121,104 @@ class FakeRuntime(Runtime):
         """There is nothing to close."""
 
 
+class FakeAsyncRuntime:
+    """The same for an async call.
+
+    Args:
+        runtime: The one for blocking calls.
+    """
+
+    def __init__(self, runtime: FakeRuntime) -> None:
+        self._runtime = runtime
+        self.shared = runtime.shared
+        self.now, self.monotonic, self.random = runtime.now, runtime.monotonic, runtime.random
+        self.trace_header = runtime.trace_header
+
+    async def sleep(self, seconds: float) -> None:
+        """Moves the fake's clock, after other tasks have run."""
+        await _let_others_run()
+        self._runtime.sleep(seconds)
+
+    async def settings(self, user_pool_id: str, timeout: float | None) -> Settings:
+        """The endpoint of the service in the pool's region."""
+        return self._runtime.settings(user_pool_id)
+
+    async def credentials(self, refused: Credentials | None, timeout: float | None) -> Credentials:
+        """The fake's own credentials, or those that the client was given."""
+        return self._runtime.credentials(refused)
+
+    async def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
+        """Sends a request to the fake, after other tasks have run."""
+        await _let_others_run()
+        return self._runtime.send(request, settings, timeout)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def _let_others_run() -> None:
+    import asyncio  # which takes long to import, and is loaded where this is called
+
+    await asyncio.sleep(0)
+
+
 class FakeClient(SignOutClient):
-    """A client of one fake, whichever is active."""
+    """A client of one fake, whichever fake is active."""
 
     def __init__(self, runtime: FakeRuntime) -> None:
         self._fake_runtime = runtime
         super().__init__()
 
     def _runtime(self) -> FakeRuntime:
-        return self._fake_runtime.of_this_process()
+        return self._fake_runtime
+
+
+class FakeAsyncClient(AsyncSignOutClient):
+    """An async client of one fake, whichever fake is active."""
+
+    def __init__(self, runtime: FakeRuntime) -> None:
+        self._fake_runtime = runtime
+        super().__init__()
+
+    def _runtime(self) -> FakeAsyncRuntime:
+        return FakeAsyncRuntime(self._fake_runtime)
+
+
+class Activation(Generic[T]):
+    """A fake that is active: within ``with``, or for each call of a decorated function, async functions included."""
+
+    def __init__(self, fake: T, runtime_of: Callable[[object, Options], FakeRuntime]) -> None:
+        self._fake = fake
+        self._substitution = functools.partial(
+            substituted, runtime_of, lambda client, options: FakeAsyncRuntime(runtime_of(client, options))
+        )
+        self._entered: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> T:
+        context = self._substitution()
+        context.__enter__()
+        self._entered.append(context)
+        return self._fake
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._entered.pop().__exit__(exc_type, exc, traceback)
+
+    def __call__(self, function: F) -> F:
+        """Decorates a function.
+
+        Raises:
+            TypeError: It is a class or a generator function, whose work is done after it has returned.
+        """
+        if isinstance(function, type) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("activate() decorates functions; within a class or a generator, use it by `with`")
+        if not inspect.iscoroutinefunction(function):
+            return self._substitution()(function)
+
+        @functools.wraps(function)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            with self._substitution():
+                return await function(*args, **kwargs)
+
+        return cast("F", call)

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from .._protocol import CONTENT_TYPE, MAX_USER_POOL_ID, MAX_USERNAME, TARGET, check_user_pool_id, check_username
-from .._sigv4 import ALGORITHM, SERVICE, authorization
+from .._call.protocol import CONTENT_TYPE, MAX_USER_POOL_ID, MAX_USERNAME, TARGET, check_user_pool_id, check_username
+from .._call.signature import ALGORITHM, SERVICE, authorization
 from ..errors import ValidationError
 from ..transports import HttpResponse
 

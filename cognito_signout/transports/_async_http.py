@@ -20,8 +20,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
-from .. import _forks
-from .._waiting import in_thread
+from .._concurrency import forks
+from .._concurrency.waiting import in_thread
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutError
 from . import MAX_BODY, HttpRequest, HttpResponse, _exchange
 from ._exchange import IncompleteResponse, Settings
@@ -135,9 +135,9 @@ class AsyncHttpTransport(Settings):
         if guard is not None:
             await guard.aclose()
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """In a forked child: lets go of the sessions, whose event loops are the parent's."""
-        _forks.inherited.append(self._sessions)
+        forks.inherited.append(self._sessions)
         self._start()
 
     def _find(self, origin: _exchange.Origin, url: str) -> tuple[Proxy | None, ssl.SSLContext | None]:

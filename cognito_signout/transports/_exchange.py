@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from attrs import define, field
 
-from .. import _forks
+from .._concurrency import forks
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutError, SignOutTimeoutError
 from . import MAX_BODY, HttpRequest, HttpResponse
 
@@ -42,12 +42,12 @@ class Settings:
 
     def __attrs_post_init__(self) -> None:
         self._start()
-        _forks.register(self)
+        forks.register(self)
 
     def _start(self) -> None:
         """Sets the state of a transport without connections."""
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """In a forked child: starts again, without the parent's connections."""
 
 
@@ -75,12 +75,12 @@ def locate(url: str) -> tuple[Origin, str]:
     """
     try:
         parts = urlsplit(url)
-        origin = Origin(parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme])
-    except (KeyError, ValueError):
-        origin = Origin("", "", 0)
-    if not origin.host:
-        raise ConfigurationError("the request's URL must be an http:// or https:// URL with a host name")
-    return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if parts.hostname:
+            origin = Origin(parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme])
+            return origin, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    except (KeyError, ValueError):  # another scheme, or a malformed URL
+        pass
+    raise ConfigurationError("the request's URL must be an http:// or https:// URL with a host name")
 
 
 def check_headers(request: HttpRequest) -> None:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import _forks
+from .._concurrency import forks
 from . import MAX_BODY, _exchange
 from ._exchange import CUT_OFF, IncompleteResponse, Origin, Settings
 from ._proxies import ProxySessions, find_proxy
@@ -119,9 +119,9 @@ class HttpTransport(Settings):
             if each is not None:
                 each.close()
 
-    def after_fork(self) -> None:
+    def _after_fork(self) -> None:
         """In a forked child: closes the child's copies of the idle connections, which the parent goes on using."""
-        _forks.inherited.append(self._sessions)  # urllib3 takes locks when it drops a session
+        forks.inherited.append(self._sessions)  # urllib3 takes locks when it drops a session
         self.close()
 
     def _new_connection(self, origin: Origin) -> Any:

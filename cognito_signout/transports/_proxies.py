@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from .._botocore import environment_has_proxies, load
+from .._config.botocore import environment_has_proxies, load
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
 from . import MAX_BODY, HttpRequest, HttpResponse
 from ._exchange import IncompleteResponse, Origin, Settings, checked_response, error_of, locate
@@ -173,9 +173,11 @@ class ProxySessions:
         if proxy.origin.scheme == "https":
             # botocore verifies the certificate of the service alone, and so not the proxy's for an http:// endpoint.
             set_up, bundle = session._setup_ssl_cert, config.get("proxy_ca_bundle") or settings.verify  # noqa: SLF001
-            session._setup_ssl_cert = lambda connection, url, verify: set_up(  # noqa: SLF001
-                connection, "https:", bundle if url.startswith("http:") else verify
-            )
+
+            def set_up_verified(connection: Any, url: str, verify: bool | str) -> None:
+                set_up(connection, "https:", bundle if url.startswith("http:") else verify)
+
+            session._setup_ssl_cert = set_up_verified  # noqa: SLF001
         return session
 
 

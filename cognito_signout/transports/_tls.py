@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import Any, NoReturn
 
-from .._botocore import load
+from .._config.botocore import load
 from ..errors import ConfigurationError
 
 

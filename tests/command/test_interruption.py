@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from cognito_signout._command.interruption import SIGNALS, Interruption
+from cognito_signout._cli.interruption import SIGNALS, Interruption
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cognito_signout._command.journal import Journal, JournalError
+from cognito_signout._cli.journal import Journal, JournalError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -192,7 +192,7 @@ def test_it_works_where_files_cannot_be_locked(tmp_path: Path) -> None:
     """As on Windows."""
     code = (
         "import sys; sys.modules['fcntl'] = None\n"
-        "from cognito_signout._command.journal import Journal\n"
+        "from cognito_signout._cli.journal import Journal\n"
         "with Journal(sys.argv[1], sys.argv[2]) as journal: journal.append(sys.argv[3])"
     )
     path = tmp_path / "run.jsonl"

@@ -10,7 +10,7 @@ import pytest
 from attrs import define
 
 from cognito_signout import SignOutResult, UnknownServiceError, UserNotFoundError
-from cognito_signout._command.progress import INTERVAL, Bar, Lines, Tally, duration, progress_of
+from cognito_signout._cli.progress import INTERVAL, Bar, Lines, Tally, duration, progress_of
 
 SIGNED_OUT = SignOutResult(
     id="1", created_at=datetime(2025, 1, 1, tzinfo=timezone.utc), user_pool_id="us-east-1_A", username="alice"

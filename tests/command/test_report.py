@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cognito_signout import UserNotFoundError
-from cognito_signout._command.journal import Journal, JournalError
-from cognito_signout._command.report import MAX_WAITING, OutputError, Report, printable
+from cognito_signout._cli.journal import Journal, JournalError
+from cognito_signout._cli.report import MAX_WAITING, OutputError, Report, printable
 
 if TYPE_CHECKING:
     from pathlib import Path

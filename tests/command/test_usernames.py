@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognito_signout import ValidationError
-from cognito_signout._command.interruption import Interruption
-from cognito_signout._command.usernames import MAX_LINE, UnreadableError, UsernameFile, checked
-from cognito_signout._protocol import check_username
+from cognito_signout._call.protocol import check_username
+from cognito_signout._cli.interruption import Interruption
+from cognito_signout._cli.usernames import MAX_LINE, UnreadableError, UsernameFile, checked
 
 if TYPE_CHECKING:
     from pathlib import Path

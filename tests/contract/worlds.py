@@ -19,9 +19,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutError, ValidationError
-from cognito_signout._events import before_send
-from cognito_signout._protocol import CONTENT_TYPE, TARGET, encode_body
-from cognito_signout._sigv4 import authorization
+from cognito_signout._call.protocol import CONTENT_TYPE, TARGET, encode_body
+from cognito_signout._call.signature import authorization
+from cognito_signout._runtime.events import before_send
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
 from cognito_signout.transports import HttpRequest, HttpResponse, HttpTransport
 

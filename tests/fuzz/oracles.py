@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from cognito_signout import SignOutResult, ValidationError, _flow, _protocol, _shared, _steps, errors
-from cognito_signout._command.interruption import Interruption
-from cognito_signout._command.journal import FORMAT, VERSION, Journal, JournalError
-from cognito_signout._command.usernames import UsernameFile
-from cognito_signout._credentials import Credentials
-from cognito_signout._endpoints import Endpoint
-from cognito_signout._settings import Settings
+from cognito_signout import SignOutResult, ValidationError, errors
+from cognito_signout._call import protocol
+from cognito_signout._call import steps as call_steps
+from cognito_signout._call.flow import sign_out as sign_out_flow
+from cognito_signout._cli.interruption import Interruption
+from cognito_signout._cli.journal import FORMAT, VERSION, Journal, JournalError
+from cognito_signout._cli.usernames import UsernameFile
+from cognito_signout._config.credentials import Credentials
+from cognito_signout._config.endpoints import Endpoint
+from cognito_signout._config.settings import Settings
 from cognito_signout.errors import SignOutError
 from cognito_signout.transports import HttpResponse
 
@@ -38,7 +41,7 @@ USERNAME = "Alice+1@example.com"
 
 def check_protocol(status: int, headers: dict[str, str], body: bytes, now: float) -> None:
     """Any response is a result or an error, complete, that shows no username."""
-    outcome = _protocol.read_response(
+    outcome = protocol.read_response(
         HttpResponse(status, headers, body),
         user_pool_id=POOL,
         username=USERNAME,
@@ -112,13 +115,13 @@ class _World:
     """What a call meets: answers to its steps, one after the other; the last of each kind is repeated."""
 
     def __init__(self, settings: Any, credentials: Any, responses: Any, max_attempts: int, chance: float) -> None:
-        self.sends: list[_steps.Send] = []
+        self.sends: list[call_steps.Send] = []
         self.last: Any = None
         self._settings = Settings(endpoint=ENDPOINT, max_attempts=max_attempts, user_agent="agent/1")
         self._answers = {
-            _steps.Configure: deque(settings),
-            _steps.Authenticate: deque(credentials),
-            _steps.Send: deque(responses),
+            call_steps.Configure: deque(settings),
+            call_steps.Authenticate: deque(credentials),
+            call_steps.Send: deque(responses),
         }
         self._chance = chance
         self._time = 0.0
@@ -135,13 +138,13 @@ class _World:
     def trace_header(self) -> str | None:
         return None
 
-    def perform(self, step: _steps.Step) -> Any:
+    def perform(self, step: call_steps.Step) -> Any:
         """What comes of a step; an exception is to be raised."""
-        if isinstance(step, _steps.Pause):
+        if isinstance(step, call_steps.Pause):
             assert step.seconds >= 0
             self._time += step.seconds
             return None
-        if isinstance(step, _steps.Send):
+        if isinstance(step, call_steps.Send):
             self.sends.append(step)
             assert len(self.sends) < 50
         answers = self._answers[type(step)]
@@ -174,10 +177,10 @@ def check_flow(
         shared_is_poor: Whether there are few tokens left for retries.
     """
     world = _World(settings, credentials, responses, max_attempts, chance)
-    shared = _shared.Shared()
+    shared = call_steps.Shared()
     if shared_is_poor:
         shared.quota._available = 20
-    flow = _flow.sign_out(world, shared, user_pool_id=POOL, username=USERNAME, timeout=timeout)
+    flow = sign_out_flow(world, shared, user_pool_id=POOL, username=USERNAME, timeout=timeout)
     outcome: SignOutOutcome
     try:
         step = next(flow)
@@ -296,7 +299,7 @@ def check_usernames(content: bytes) -> None:
             (name.username or "").encode("utf-8")
             assert not name.username or name.username not in str(name)
         else:
-            _protocol.check_username(name)
+            protocol.check_username(name)
             assert any(name == line.strip() for line in lines)  # in this order, and none that is not there
 
 

@@ -14,8 +14,8 @@ from attrs import field, frozen
 from botocore.config import Config
 
 from cognito_signout import SignOutConnectionError, SignOutError, SignOutResult, UserNotFoundError, errors
-from cognito_signout._options import Options
-from cognito_signout._settings import Resolver
+from cognito_signout._config.options import Options
+from cognito_signout._config.settings import Resolver
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
 from cognito_signout.transports import HttpRequest, HttpResponse
 from tests.transports.scripted import Peer, ScriptedServer, answers, resets

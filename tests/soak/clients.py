@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutError, SignOutOutcome
-from cognito_signout._async_runtime import AsyncRuntime
-from cognito_signout._runtime import Runtime
+from cognito_signout._runtime.asynchronous import AsyncioRuntime
+from cognito_signout._runtime.blocking import BlockingRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +31,12 @@ class MixedUpError(Exception):
     """A call got another one's answer."""
 
 
-class _HastyRuntime(Runtime):
+class _HastyRuntime(BlockingRuntime):
     def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
         super().sleep(0.0, until)
 
 
-class _HastyAsyncRuntime(AsyncRuntime):
+class _HastyAsyncRuntime(AsyncioRuntime):
     async def sleep(self, seconds: float) -> None:
         await super().sleep(0.0)
 
@@ -44,17 +44,15 @@ class _HastyAsyncRuntime(AsyncRuntime):
 class HastyClient(SignOutClient):
     """The blocking client, but for the pauses."""
 
-    def _start(self) -> None:
-        super()._start()
-        self._current = _HastyRuntime(self._options, self._transport)
+    def _after_fork(self) -> None:
+        self._own_runtime = _HastyRuntime(self._options, self._transport)
 
 
 class HastyAsyncClient(AsyncSignOutClient):
     """The async client, but for the pauses."""
 
     def _start(self) -> None:
-        super()._start()
-        self._current = _HastyAsyncRuntime(self._options, self._transport)
+        self._own_runtime = _HastyAsyncRuntime(self._options, self._transport)
 
 
 class Blocking:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cognito_signout._protocol import CONTENT_TYPE, TARGET
-from cognito_signout._sigv4 import authorization
+from cognito_signout._call.protocol import CONTENT_TYPE, TARGET
+from cognito_signout._call.signature import authorization
 from cognito_signout.testing import FakeCognito
 from cognito_signout.transports import HttpRequest, HttpResponse
 

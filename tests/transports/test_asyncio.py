@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cognito_signout._waiting import in_thread, within
+from cognito_signout._concurrency.waiting import in_thread, within
 from cognito_signout.transports import AsyncHttpTransport
 
 from .scripted import (

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cognito_signout import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
-from cognito_signout._botocore import environment_has_proxies
-from cognito_signout._waiting import in_thread
+from cognito_signout._concurrency.waiting import in_thread
+from cognito_signout._config.botocore import environment_has_proxies
 from cognito_signout.transports import HttpTransport
 
 from .scripted import PATIENCE, ScriptedServer, answers, reads, resets, sends, serves, waits_for_close

@@ -47,7 +47,7 @@ def signer(count: int) -> Callable[[], object]:
     """What makes a signature: the date and all else that botocore's signer does, too."""
     from time import gmtime, strftime
 
-    from cognito_signout._sigv4 import authorization
+    from cognito_signout._call.signature import authorization
 
     def sign() -> str:
         headers = {

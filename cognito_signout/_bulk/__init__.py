@@ -1,0 +1,1 @@
+"""Many users: pacing, progress, threads, tasks."""

@@ -1,0 +1,99 @@
+"""The steps of a call, and what a call is given.
+
+The flow of a call is a generator that does no I/O. It yields steps, and a driver, blocking or async, performs them and
+sends back their results. Time and randomness come from a :class:`Clock`. The calls of one client share a
+:class:`Shared`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+from attrs import define, field, frozen
+
+from ..models import SignOutResult
+from .retry import RetryQuota
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from .._config.credentials import Credentials
+    from .._config.settings import Settings
+    from ..errors import SignOutError
+    from ..transports import HttpRequest
+
+
+class Clock(Protocol):
+    """Where a call gets the time and random numbers from."""
+
+    def now(self) -> float:
+        """The time, in seconds since the epoch."""
+        ...
+
+    def monotonic(self) -> float:
+        """A time that never goes back, in seconds."""
+        ...
+
+    def random(self) -> float:
+        """A random number from 0 up to 1."""
+        ...
+
+    def trace_header(self) -> str | None:
+        """The ``X-Amzn-Trace-Id`` to send, if any."""
+        ...
+
+
+@define
+class Shared:
+    """The state that the calls of one client share.
+
+    Attributes:
+        quota: The tokens that retries cost.
+        clock_offset: How many seconds the service's clock is ahead of ours. It is 0 until the service refuses a
+            signature because of its date.
+    """
+
+    quota: RetryQuota = field(factory=RetryQuota)
+    clock_offset: float = 0.0
+
+
+@frozen
+class Configure:
+    """Resolve the settings for a pool, within a number of seconds; answered with :class:`Settings`."""
+
+    user_pool_id: str
+    timeout: float | None = None
+
+
+@frozen
+class Authenticate:
+    """Get the credentials of this moment, or others than those refused; answered with :class:`Credentials`."""
+
+    refused: Credentials | None = None
+    timeout: float | None = None
+
+
+@frozen
+class Send:
+    """Send a request within a number of seconds; answered with an :class:`HttpResponse`.
+
+    Attributes:
+        after: What the attempt before it ended in, if it is not the first.
+    """
+
+    request: HttpRequest
+    settings: Settings
+    timeout: float | None
+    after: SignOutError | None = None
+
+
+@frozen
+class Pause:
+    """Wait for a number of seconds; answered with nothing."""
+
+    seconds: float
+
+
+Step: TypeAlias = Configure | Authenticate | Send | Pause
+Flow: TypeAlias = Generator[Step, Any, SignOutResult]

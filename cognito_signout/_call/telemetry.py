@@ -1,0 +1,206 @@
+"""Log records and OpenTelemetry spans of a call.
+
+Neither ``logging`` nor OpenTelemetry is imported here. If no other part of the process has imported them, nobody
+listens. Otherwise the flow of a call is wrapped in another flow, which tells the listeners about each step, its
+answer and the outcome. An exception in a listener, such as a log filter that raises, does not fail the call.
+
+Records and spans contain the pool ID and the classes of errors. They contain no usernames, no secrets and no text from
+a server, which may contain either. The attributes of spans follow OpenTelemetry's conventions for AWS SDKs:
+https://opentelemetry.io/docs/specs/semconv/cloud-providers/aws-sdk/
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from .._version import __version__
+from ..transports import HttpResponse
+from .protocol import request_uuid
+from .steps import Configure, Send
+
+if TYPE_CHECKING:
+    import logging
+
+    from ..models import SignOutResult
+    from .steps import Flow, Step
+
+#: As botocore names them, so that dashboards show the same for boto3's calls.
+SERVICE, OPERATION = "Cognito Identity Provider", "AdminUserGlobalSignOut"
+
+
+class Listener(Protocol):
+    """What is told of one call."""
+
+    def begins(self, step: Step) -> None:
+        """A step is about to be done."""
+        ...
+
+    def ends(self, step: Step, answer: object) -> None:
+        """A step was done, with this answer, or an exception."""
+        ...
+
+    def settled(self, outcome: SignOutResult | Exception | None) -> None:
+        """The call is over. There is no outcome if it was abandoned."""
+        ...
+
+
+def observed(flow: Flow) -> Flow:
+    """The flow, or one that does the same and tells who listens."""
+    listeners = _listeners()
+    return _told(flow, listeners) if listeners else flow
+
+
+def _listeners() -> list[Listener]:
+    listeners: list[Listener] = []
+    if "logging" in sys.modules:
+        from logging import INFO, getLogger
+
+        logger = getLogger("cognito_signout")
+        if logger.isEnabledFor(INFO):
+            listeners.append(Records(logger))
+    if sys.modules.get("opentelemetry.trace") is not None:
+        with suppress(Exception):
+            listeners.append(CallSpan())
+    return listeners
+
+
+def _told(flow: Flow, listeners: list[Listener]) -> Flow:
+    outcome: SignOutResult | Exception | None = None
+    try:
+        step = next(flow)
+        while True:
+            for listener in listeners:
+                with suppress(Exception):
+                    listener.begins(step)
+            try:
+                answer: Any = yield step
+            except Exception as error:  # noqa: BLE001 -- the flow decides what becomes of it
+                _tell_of_answer(listeners, step, error)
+                step = flow.throw(error)
+            else:
+                _tell_of_answer(listeners, step, answer)
+                step = flow.send(answer)
+    except StopIteration as done:
+        result: SignOutResult = done.value
+        outcome = result
+        return result
+    except Exception as error:
+        outcome = error
+        raise
+    finally:
+        for listener in listeners:
+            with suppress(Exception):
+                listener.settled(outcome)
+
+
+def _tell_of_answer(listeners: list[Listener], step: Step, answer: object) -> None:
+    for listener in listeners:
+        with suppress(Exception):
+            listener.ends(step, answer)
+
+
+class Records:
+    """The records of one call."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._user_pool_id = ""
+        self._attempt = 0
+        self._began = 0.0
+
+    def begins(self, step: Step) -> None:
+        """Says so, if it is a retry."""
+        if isinstance(step, Configure):
+            self._user_pool_id = step.user_pool_id
+        if isinstance(step, Send):
+            self._attempt += 1
+            self._began = monotonic()
+            if step.after is not None:
+                self._logger.info(
+                    "%s: trying again, attempt %d, after %s",
+                    self._user_pool_id,
+                    self._attempt,
+                    type(step.after).__name__,
+                    extra={"user_pool_id": self._user_pool_id, "attempt": self._attempt},
+                )
+
+    def ends(self, step: Step, answer: object) -> None:
+        """Says what came of it, if it was a request."""
+        if isinstance(step, Send):
+            seconds = monotonic() - self._began
+            extra: dict[str, object] = {
+                "user_pool_id": self._user_pool_id,
+                "attempt": self._attempt,
+                "seconds": seconds,
+            }
+            if isinstance(answer, HttpResponse):
+                what = f"HTTP {answer.status}"
+                extra |= {"http_status": answer.status, "aws_request_id": request_uuid(answer)}
+            else:
+                what = type(answer).__name__
+            self._logger.debug(
+                "%s: attempt %d at %s: %s, %.0f ms",
+                self._user_pool_id,
+                self._attempt,
+                step.settings.endpoint.host,
+                what,
+                seconds * 1000,
+                extra=extra,
+            )
+
+    def settled(self, outcome: SignOutResult | Exception | None) -> None:
+        """Nothing: whoever called is told by the outcome."""
+
+
+class CallSpan:
+    """The span of one call, which is the current one while a request is under way."""
+
+    def __init__(self) -> None:
+        from opentelemetry import context, trace
+
+        self._context, self._trace = context, trace
+        attributes = {"rpc.system": "aws-api", "rpc.service": SERVICE, "rpc.method": OPERATION}
+        tracer = trace.get_tracer("cognito_signout", __version__)
+        self._span = tracer.start_span(f"{SERVICE}.{OPERATION}", kind=trace.SpanKind.CLIENT, attributes=attributes)
+        self._resends = -1
+        self._token: Any = None
+
+    def begins(self, step: Step) -> None:
+        """Makes it the current span, if it is a request."""
+        if isinstance(step, Send) and self._span.is_recording():
+            self._resends += 1
+            endpoint = urlsplit(step.settings.endpoint.url)
+            attributes: dict[str, str | int] = {"cloud.region": step.settings.endpoint.region}
+            attributes["server.address"] = endpoint.hostname or ""
+            if endpoint.port is not None:
+                attributes["server.port"] = endpoint.port
+            self._span.set_attributes(attributes)
+            self._token = self._context.attach(self._trace.set_span_in_context(self._span))
+
+    def ends(self, step: Step, answer: object) -> None:
+        """Takes over what the response says."""
+        self._detach()
+        if isinstance(answer, HttpResponse):
+            self._span.set_attribute("http.response.status_code", answer.status)
+            identifier = request_uuid(answer)
+            if identifier is not None:
+                self._span.set_attribute("aws.request_id", identifier)
+
+    def settled(self, outcome: SignOutResult | Exception | None) -> None:
+        """Ends it, with the error if there is one."""
+        self._detach()
+        if self._resends > 0:
+            self._span.set_attribute("http.request.resend_count", self._resends)
+        if isinstance(outcome, Exception):
+            self._span.set_attribute("error.type", type(outcome).__name__)  # codes and messages may name the user
+            self._span.set_status(self._trace.StatusCode.ERROR)
+        self._span.end()
+
+    def _detach(self) -> None:
+        if self._token is not None:
+            token, self._token = self._token, None
+            self._context.detach(token)

@@ -1,0 +1,1 @@
+"""The command ``cognito-signout``: arguments, usernames, the journal, the report and the progress."""

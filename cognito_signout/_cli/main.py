@@ -1,0 +1,201 @@
+"""The command: arguments in, exit status out. The parts of what happens between them are in :mod:`._command`.
+
+Usernames are on standard output and in the journal, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ..client import SignOutClient
+from ..errors import SignOutError
+from .arguments import DEFAULT_CONCURRENCY, FAKE_USERS, new_parser
+from .interruption import INTERRUPTED, Interruption
+from .journal import Journal, JournalError
+from .progress import Lines, Tally, duration, progress_of
+from .report import OutputError, Report
+from .run import Run
+from .usernames import STDIN, UnreadableError, UsernameFile, checked
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ..errors import ValidationError
+
+#: So few users that what is printed for each says it all: they get no bar and no summary.
+HANDFUL = 10
+
+_FAILED = 1
+_UNUSABLE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command with these arguments, by default those of the process. Returns the exit status."""
+    _occupy_standard_streams()
+    parser = new_parser()
+    options = parser.parse_args(arguments)
+    if not options.usernames and not options.from_file:
+        parser.error("whom to sign out? Give a USERNAME, or --from-file FILE")
+    with ExitStack() as stack:
+        interruption = stack.enter_context(Interruption())
+        try:
+            sources = [_open(name, stack) if name == STDIN else name for name in options.usernames]
+            sources += [_open(path, stack) for path in options.from_file]
+            journal = _journal(options, stack)
+            total = None if options.quiet or options.dry_run else _count(sources, interruption)
+        except (JournalError, UnreadableError) as error:
+            _say(f"{parser.prog}: {error}")
+            return _UNUSABLE
+        return _run(options, _names(sources, interruption), total, journal, interruption)
+
+
+def _run(
+    options: argparse.Namespace,
+    names: Iterator[str | ValidationError],
+    total: int | None,
+    journal: Journal | None,
+    interruption: Interruption,
+) -> int:
+    known = len(journal.signed_out) if journal is not None else 0
+    tally = Tally(time.monotonic)
+    is_silent = options.quiet or options.dry_run or (total is not None and total <= HANDFUL)
+    progress = Lines(tally, total, None) if is_silent else progress_of(tally, total, sys.stderr)
+
+    def show(lines: list[str]) -> None:
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
+        with progress.aside():
+            print(text, flush=True)
+
+    report = Report(
+        None if options.dry_run else journal,
+        show,
+        for_people=options.output == "text",
+        failures_only=options.quiet,
+    )
+    run = Run(names, journal=journal, interruption=interruption, report=report, tally=tally, progress=progress)
+    problem: Exception | None = None
+    try:
+        with report:
+            if options.dry_run:
+                run.rehearse()
+            else:
+                with _client(options) as client:
+                    run.sign_out(
+                        client,
+                        user_pool_id=options.user_pool_id,
+                        max_rate=options.max_rate,
+                        max_concurrency=options.max_concurrency,
+                    )
+    except (SignOutError, JournalError, UnreadableError, OutputError) as error:
+        problem = error
+    progress.close()
+    return _end(options, tally, problem, signed_out=known + tally.signed_out, is_interrupted=interruption.requested)
+
+
+def _end(
+    options: argparse.Namespace, tally: Tally, problem: Exception | None, *, signed_out: int, is_interrupted: bool
+) -> int:
+    """Says what there is to say at the end. Returns the exit status."""
+    status = INTERRUPTED if is_interrupted else _FAILED if tally.failed else 0
+    if isinstance(problem, OutputError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python has yet to flush into it
+        if problem.is_closed:
+            return status or _FAILED
+    if problem is not None:
+        _say(f"cognito-signout: {problem}")
+        status = _UNUSABLE
+    if not options.quiet:
+        _say(_summary(options, tally, is_cut_short=problem is not None or is_interrupted))
+    if not options.dry_run and (is_interrupted or (problem is not None and tally.done)):
+        _say(_how_to_go_on(options, signed_out))
+    return status
+
+
+def _open(path: str, stack: ExitStack) -> UsernameFile:
+    file = UsernameFile(path)
+    stack.callback(file.close)
+    return file
+
+
+def _journal(options: argparse.Namespace, stack: ExitStack) -> Journal | None:
+    if options.journal is None:
+        return None
+    endpoint_url: str | None = "//fake" if options.fake else options.endpoint_url
+    endpoint = urlsplit(endpoint_url).netloc.rpartition("@")[2] if endpoint_url else None
+    return stack.enter_context(
+        Journal(options.journal, options.user_pool_id, endpoint=endpoint, read_only=options.dry_run)
+    )
+
+
+def _count(sources: Sequence[str | UsernameFile], interruption: Interruption) -> int | None:
+    counts = [1 if isinstance(source, str) else source.count(interruption) for source in sources]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _names(sources: Sequence[str | UsernameFile], interruption: Interruption) -> Iterator[str | ValidationError]:
+    for source in sources:
+        if isinstance(source, str):
+            yield checked(source)
+        else:
+            yield from source.read(interruption)
+
+
+def _client(options: argparse.Namespace) -> SignOutClient:
+    if options.fake:
+        from ..testing import FakeCognito
+
+        fake = FakeCognito()
+        for username in FAKE_USERS:
+            fake.add_user(user_pool_id=options.user_pool_id, username=username)
+        return fake.client(region_name=options.region)
+    config = None
+    if options.max_concurrency > DEFAULT_CONCURRENCY:
+        from botocore.config import Config
+
+        config = Config(max_pool_connections=options.max_concurrency)
+    return SignOutClient(
+        region_name=options.region, profile_name=options.profile, endpoint_url=options.endpoint_url, config=config
+    )
+
+
+def _summary(options: argparse.Namespace, tally: Tally, *, is_cut_short: bool) -> str:
+    """The line at the end; none where it would say nothing new."""
+    if options.dry_run:
+        at_rate = ""
+        if options.max_rate is not None:
+            at_rate = f"; at {options.max_rate:g} a second that takes {duration(tally.planned / options.max_rate)}"
+        return f"would sign out {tally.planned:,}, {tally.skipped:,} skipped, {tally.failed.total():,} invalid{at_rate}"
+    if not tally.done and not tally.skipped:
+        return "" if is_cut_short else "there were no usernames"
+    if tally.done > HANDFUL or options.journal is not None or is_cut_short:
+        return tally.summary()
+    return ""
+
+
+def _how_to_go_on(options: argparse.Namespace, signed_out: int) -> str:
+    if options.journal is None:
+        return "with --journal FILE, a run that was cut short can be started again where it stopped"
+    return f"to go on, start the same command again: it skips the {signed_out:,} who are signed out already"
+
+
+def _say(text: str) -> None:
+    """Writes to standard error, if there is one."""
+    if text and sys.stderr is not None:
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+
+
+def _occupy_standard_streams() -> None:
+    """Where one of the three is closed, the journal would be opened in its place, and be written to as such."""
+    fd = os.open(os.devnull, os.O_RDWR)
+    while fd <= 2:
+        fd = os.open(os.devnull, os.O_RDWR)
+    os.close(fd)

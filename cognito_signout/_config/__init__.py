@@ -1,0 +1,1 @@
+"""What botocore resolves: credentials, region, endpoint, attempts, TLS, proxies."""

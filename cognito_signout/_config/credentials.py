@@ -1,0 +1,141 @@
+"""Which keys a request is signed with: those of botocore's chain, or of the source that the client was given.
+
+Resolving and refreshing may read files, start processes and call other services; it is done once for all
+threads. Whatever a source raises becomes a :class:`CredentialsError`.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from ..errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HOW_TO = (
+    "Configure them as for boto3 (environment variables, `aws configure`, an IAM role), "
+    "or pass session= or credentials= to the client"
+)
+
+
+@frozen
+class Credentials:
+    """Keys, as of one moment."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(repr=False, default=None)
+
+
+class CredentialsProvider:
+    """Gives the keys of the moment, and finds others where the service refuses those.
+
+    Args:
+        load: Finds the source: anything with botocore's ``get_frozen_credentials()``, or plain credentials;
+            ``None`` where there is none. Called at the first request, and with ``True`` where the source must
+            be found afresh.
+        tried: Says where ``load`` looks, for the error.
+
+    Attributes:
+        looks: How often the source was looked for afresh.
+    """
+
+    def __init__(self, load: Callable[[bool], Any], *, tried: Callable[[], str]) -> None:
+        self._load = load
+        self._tried = tried
+        self.looks = 0
+        self._source: Any = None
+        self._lock = threading.Lock()
+
+    def current(self) -> Credentials:
+        """The credentials of this moment, refreshed if they are about to expire.
+
+        Raises:
+            CredentialsError: There are none, or their source failed.
+        """
+        if self._source is None:
+            with self._lock:
+                if self._source is None:
+                    self._source = self._find(afresh=False)
+        return _freeze(self._source)
+
+    def at_hand(self) -> Credentials | None:
+        """The same, if that takes no waiting: ``None`` where they are not loaded yet, or about to be refreshed, or
+        where their source is one that nothing is known of.
+
+        Raises:
+            CredentialsError: They can't be used.
+        """
+        source = self._source
+        return None if source is None or _may_wait(source) else _freeze(source)
+
+    def replace(self, refused: Credentials, looks: int | None = None) -> Credentials:
+        """Other credentials than those that the service refused, if the source has any by now.
+
+        Args:
+            refused: Those.
+            looks: How many there had been when the service refused. Who waited while another looked shares what that
+                came to, even if it was in vain. Default: as many as there have been when this is called.
+
+        Raises:
+            CredentialsError: There are none, or their source failed.
+        """
+        before = self.looks if looks is None else looks
+        with self._lock:
+            current = _freeze(self._source)
+            if current == refused and self.looks == before:  # else another thread has just replaced them, or tried to
+                self.looks += 1
+                self._source = self._find(afresh=True)
+                current = _freeze(self._source)
+            return current
+
+    def _find(self, *, afresh: bool) -> Any:
+        try:
+            source = self._load(afresh)
+        except Exception as error:  # a source may be a plugin, a process, a service: it may raise anything
+            raise CredentialsError(f"AWS credentials could not be loaded: {error}. {_HOW_TO}") from error
+        if source is None:
+            raise CredentialsError(f"no AWS credentials were found; tried: {self._tried()}. {_HOW_TO}")
+        return source
+
+
+def _may_wait(source: Any) -> bool:
+    """Whether getting the credentials of the moment from this source may take longer than a look."""
+    if not hasattr(source, "get_frozen_credentials"):
+        return False
+    refresh_needed = getattr(source, "refresh_needed", None)
+    if refresh_needed is None:
+        return (type(source).__module__, type(source).__name__) != ("botocore.credentials", "Credentials")
+    try:
+        return bool(refresh_needed())
+    except Exception:  # noqa: BLE001 -- whoever asks for the credentials themselves is told
+        return True
+
+
+def _freeze(source: Any) -> Credentials:
+    try:
+        freeze = getattr(source, "get_frozen_credentials", None)
+        frozen_credentials = source if freeze is None else freeze()
+        access_key = frozen_credentials.access_key
+        secret_key = frozen_credentials.secret_key
+        token = frozen_credentials.token
+    except Exception as error:
+        raise CredentialsError(f"AWS credentials could not be refreshed: {error}. {_HOW_TO}") from error
+    for name, value in (("access key", access_key), ("secret key", secret_key)):
+        if not isinstance(value, str) or not value:
+            raise CredentialsError(f"the AWS credentials have no {name}. {_HOW_TO}")
+    if token is not None and not isinstance(token, str):
+        raise CredentialsError("the AWS session token must be a str")
+    for name, value in (("access key", access_key), ("session token", token or "")):
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            raise CredentialsError(
+                f"the AWS {name} holds a space, a line break or another character that can't be sent; "
+                f"was it copied with something around it?"
+            )
+    if not secret_key.isascii() and any("\ud800" <= character <= "\udfff" for character in secret_key):
+        raise CredentialsError("the AWS secret key is not valid Unicode")
+    return Credentials(access_key, secret_key, token or None)

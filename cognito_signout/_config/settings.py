@@ -1,0 +1,375 @@
+"""What botocore would decide: region, endpoint, attempts, timeouts, TLS, proxies, user agent.
+
+Given a client's arguments, it answers from botocore's own ``Session``: its configuration chain, its data
+files, its profile. The oracle is what a boto3 client would send in the same environment. It may read files
+and import botocore, at the first call and not before; what was resolved is kept. Raises
+:class:`ConfigurationError` for whatever botocore would choke on.
+"""
+
+from __future__ import annotations
+
+import os.path
+import sys
+import threading
+from copy import copy
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from .._masking import presentable
+from ..errors import ConfigurationError
+from .botocore import load
+from .credentials import CredentialsProvider
+from .endpoints import Endpoint, check_region, endpoint_for, is_known_region
+from .options import Options, attempts_of, check_config, unwrap_session
+from .short_path import EnvironmentSession, is_enough
+from .user_agent import user_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+SERVICE_DATA = "cognito-idp"
+ENDPOINT_URL_VARIABLE = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"
+ENDPOINT_URL_SECTION = "cognito_identity_provider"
+#: How many requests a call may take where nobody chose.
+DEFAULT_MAX_ATTEMPTS = 3
+#: In seconds: botocore's, where nothing chooses another.
+DEFAULT_TIMEOUT = 60
+#: For how many regions the settings are kept.
+MAX_REGIONS = 128
+RETRY_MODES = ("legacy", "standard", "adaptive")
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What was decided for the calls to one region.
+
+    Attributes:
+        endpoint: Where requests go, and the region they are signed for.
+        max_attempts: How many requests a call may take.
+        connect_timeout: In seconds; ``None`` for no bound.
+        read_timeout: In seconds; ``None`` for no bound.
+        verify: ``True``, ``False``, or the path of a CA bundle.
+        client_cert: The client's certificate, if it has one.
+        proxies: Proxies by scheme; ``None`` for those of the environment.
+        proxies_config: How to talk to them.
+        max_pool_connections: How many idle connections to keep.
+        tcp_keepalive: Whether to set ``SO_KEEPALIVE``.
+        user_agent: The ``User-Agent`` header.
+    """
+
+    endpoint: Endpoint
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    connect_timeout: float | None = DEFAULT_TIMEOUT
+    read_timeout: float | None = DEFAULT_TIMEOUT
+    verify: bool | str = True
+    client_cert: str | tuple[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    proxies_config: Mapping[str, Any] | None = field(default=None, repr=False)
+    max_pool_connections: int = 10
+    tcp_keepalive: bool = False
+    user_agent: str = ""
+
+    def of_transport(self) -> dict[str, Any]:
+        """The arguments of a transport: what it must know of them."""
+        return {
+            "verify": self.verify,
+            "client_cert": self.client_cert,
+            "connect_timeout": self.connect_timeout,
+            "read_timeout": self.read_timeout,
+            "proxies": self.proxies,
+            "proxies_config": self.proxies_config,
+            "max_pool_connections": self.max_pool_connections,
+            "tcp_keepalive": self.tcp_keepalive,
+        }
+
+
+class Resolver:
+    """Resolves, for one client, what botocore would; keeps the session, the credentials and the answers."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._region: str | None = None
+        self.credentials = CredentialsProvider(self._load_credentials, tried=self._tried)
+        self._settings: dict[str, Settings] = {}  # by the region that the pool's id begins with
+
+    @property
+    def session(self) -> Any:
+        """The botocore session: the caller's, or one of ours, made at the first use; or what stands in for it, as
+        long as the environment is enough.
+        """
+        session = self._session
+        if not self.has_session_at_hand():
+            with self._lock:
+                if self._session is session:
+                    self._session = self._new_session()
+        return self._session
+
+    def has_session_at_hand(self) -> bool:
+        """Whether there is one already, which takes no waiting."""
+        session = self._session
+        return session is not None and not (isinstance(session, EnvironmentSession) and "botocore" in sys.modules)
+
+    def settings(self, user_pool_id: str) -> Settings:
+        """What was decided for a call to this pool.
+
+        Raises:
+            ConfigurationError: botocore, or its environment, is not set up so that a call could be made.
+        """
+        settings = self.settings_at_hand(user_pool_id)
+        if settings is None:
+            region_of_pool = user_pool_id.partition("_")[0]
+            settings = self._resolve(region_of_pool)
+            if len(self._settings) >= MAX_REGIONS:  # those are no regions
+                self._settings.clear()
+            self._settings[region_of_pool] = settings
+        return settings
+
+    def settings_at_hand(self, user_pool_id: str) -> Settings | None:
+        """The same, if it was decided before."""
+        return self._settings.get(user_pool_id.partition("_")[0])
+
+    def _resolve(self, region_of_pool: str) -> Settings:
+        try:
+            return self._ask(self.session, region_of_pool)
+        except ConfigurationError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a setting that is not of the form that botocore takes for granted
+            raise ConfigurationError(f"the AWS configuration can't be used: {error}") from presentable(error)
+
+    def _ask(self, session: Any, region_of_pool: str) -> Settings:
+        options = self._options
+        config: Any = _merged_config(session, options.config)
+        loader = session.get_component("data_loader")
+        partitions = loader.load_data("partitions")
+        region = _first(
+            options.region_name,
+            getattr(config, "region_name", None),
+            region_of_pool if is_known_region(region_of_pool, partitions) else None,
+            _variable(session, "region"),
+        )
+        if region is None:
+            raise ConfigurationError(
+                "no region: the user pool's id begins with none that is known; "
+                "pass region_name= or set AWS_DEFAULT_REGION"
+            )
+        check_region(region)
+        region, is_fips_region = _without_fips(region)
+        _use_for_sts(session, region)
+        self._region = region
+        url = _first(options.endpoint_url, _configured_endpoint_url(session, config))
+        use_fips = is_fips_region or _flag(session, config, "use_fips_endpoint")
+        use_dualstack = _flag(session, config, "use_dualstack_endpoint")
+        region, url = _overruled(loader, region, url, use_fips=use_fips, use_dualstack=use_dualstack)
+        endpoint = endpoint_for(
+            region,
+            url=url,
+            use_fips=use_fips,
+            use_dualstack=use_dualstack,
+            rules=_rules(session, loader),
+            partitions=partitions,
+        )
+        retries = getattr(config, "retries", None)
+        return Settings(
+            endpoint=endpoint,
+            max_attempts=_max_attempts(session, retries),
+            connect_timeout=_connect_timeout(session, config, region),
+            read_timeout=getattr(config, "read_timeout", DEFAULT_TIMEOUT),
+            verify=_verify(session, options.verify),
+            client_cert=getattr(config, "client_cert", None),
+            proxies=getattr(config, "proxies", None),
+            proxies_config=getattr(config, "proxies_config", None),
+            max_pool_connections=getattr(config, "max_pool_connections", 10),
+            tcp_keepalive=_flag(session, config, "tcp_keepalive"),
+            user_agent=user_agent(
+                app_id=_first(getattr(config, "user_agent_appid", None), _variable(session, "user_agent_appid")),
+                extra=getattr(config, "user_agent_extra", None),
+                instead=getattr(config, "user_agent", None),
+            ),
+        )
+
+    def _new_session(self) -> Any:
+        if self._options.session is not None:
+            return unwrap_session(self._options.session)
+        return EnvironmentSession() if is_enough(self._options) else self._new_botocore_session()
+
+    def _new_botocore_session(self) -> Any:
+        session = load("session").Session(profile=self._options.profile_name)
+        _use_for_sts(session, self._region)
+        return session
+
+    def _load_credentials(self, afresh: bool) -> Any:
+        if self._options.credentials is not None:
+            return self._options.credentials
+        session = self.session
+        if not afresh:
+            return session.get_credentials()
+        if self._options.session is None:  # a new one reads its files anew
+            return self._new_botocore_session().get_credentials()
+        current = session.get_credentials()
+        if current is None or current.method not in _methods(session):
+            return current  # somebody put them there: the chain would find other ones, of somebody else
+        found = session.get_component("credential_provider").load_credentials()
+        return found if found is not None and found.method == current.method else current
+
+    def _tried(self) -> str:
+        return ", ".join(_methods(self.session))
+
+
+def trace_header() -> str | None:
+    """The trace that this invocation of a Lambda function belongs to, as botocore passes it on."""
+    trace_id = os.environ.get("_X_AMZN_TRACE_ID")
+    if not trace_id or "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return None
+    from urllib.parse import quote
+
+    return quote(trace_id, safe="-=;:+&[]{}\"',", errors="surrogateescape")
+
+
+def _use_for_sts(session: Any, region: str | None) -> None:
+    """Names the region in which credential providers call STS, as the session's ``create_client()`` does."""
+    session._last_client_region_used = region  # noqa: SLF001 -- it has no public name
+
+
+def _methods(session: Any) -> list[str]:
+    """The ways in which the session's chain looks for credentials."""
+    chain = session.get_component("credential_provider")
+    return [provider.METHOD for provider in getattr(chain, "providers", ())]
+
+
+def _merged_config(session: Any, config: Any) -> Any:
+    default = session.get_default_client_config()
+    if default is None:
+        return config
+    merged = default if config is None else default.merge(config)
+    check_config(merged)
+    return merged
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _variable(session: Any, name: str) -> Any:
+    try:
+        return session.get_config_variable(name)
+    except ValueError as error:
+        raise ConfigurationError(f"the configured {name} is not valid: {error}") from presentable(error)
+
+
+def _flag(session: Any, config: Any, name: str) -> bool:
+    chosen = getattr(config, name, None)
+    return bool(chosen if chosen is not None else _variable(session, name))
+
+
+def _without_fips(region: str) -> tuple[str, bool]:
+    """The region behind a FIPS pseudo-region, such as ``fips-us-east-1``, and whether it was one."""
+    real = region.replace("fips-", "").replace("-fips", "")
+    return real, real != region
+
+
+def _configured_endpoint_url(session: Any, config: Any) -> str | None:
+    profile = session.get_scoped_config()  # in any case: it is what raises for an unknown profile
+    if _flag(session, config, "ignore_configured_endpoint_urls"):
+        return None
+    for variable in (ENDPOINT_URL_VARIABLE, "AWS_ENDPOINT_URL"):
+        if url := os.environ.get(variable):
+            return url
+    if "services" in profile:
+        services = session.full_config.get("services", {}).get(profile["services"])
+        if not services:
+            raise ConfigurationError(
+                f"the profile names a services section {profile['services']!r} that does not exist"
+            )
+        service: Any = services.get(ENDPOINT_URL_SECTION, {})
+        if not hasattr(service, "get"):
+            raise ConfigurationError(f"{ENDPOINT_URL_SECTION} in the services section must hold indented settings")
+        if url := service.get("endpoint_url"):
+            return str(url)
+    return profile.get("endpoint_url") or None
+
+
+def _rules(session: Any, loader: Any) -> Mapping[str, Any]:
+    version = _variable(session, "api_versions").get(SERVICE_DATA)
+    if version is None:
+        version = loader.determine_latest_version(SERVICE_DATA, "endpoint-rule-set-1")
+    rules: Mapping[str, Any] = loader.load_data(os.path.join(SERVICE_DATA, version, "endpoint-rule-set-1"))
+    return rules
+
+
+def _overruled(
+    loader: Any, region: str, url: str | None, *, use_fips: bool, use_dualstack: bool
+) -> tuple[str, str | None]:
+    """The region to sign for and the custom endpoint, or those from an ``endpoints.json`` of the user's own, which
+    outranks the rules.
+
+    botocore's own ``endpoints.json``, older than its rules, has no say over the URL any more; but it still
+    vetoes FIPS and dual-stack in some partitions.
+    """
+    is_customized = any(
+        os.path.exists(os.path.join(path, "endpoints.json"))
+        for path in loader.search_paths
+        if path != loader.BUILTIN_DATA_PATH
+    )
+    if not (is_customized or use_fips or use_dualstack):
+        return region, url
+    resolver = load("regions").EndpointResolver(loader.load_data("endpoints"))
+    flags = {"use_fips_endpoint": use_fips, "use_dualstack_endpoint": use_dualstack}
+    found = resolver.construct_endpoint(SERVICE_DATA, region, **flags) or resolver.construct_endpoint(
+        SERVICE_DATA, region, partition_name="aws", **flags
+    )
+    if url is None and is_customized and found:
+        signed_for = found.get("credentialScope", {}).get("region", found["endpointName"])
+        return check_region(signed_for), f"https://{found['hostname']}"
+    return region, url
+
+
+def _max_attempts(session: Any, retries: Mapping[str, Any] | None) -> int:
+    mode = (retries or {}).get("mode") or _variable(session, "retry_mode")
+    if mode is not None and mode not in RETRY_MODES:
+        raise ConfigurationError(f"the configured retry_mode must be one of {', '.join(RETRY_MODES)}")
+    chosen = attempts_of(retries)
+    if chosen is None:
+        chosen = _variable(session, "max_attempts")
+    if chosen is None:
+        return DEFAULT_MAX_ATTEMPTS
+    if chosen < 1:
+        raise ConfigurationError("the configured max_attempts must be 1 at least")
+    return int(chosen)
+
+
+def _connect_timeout(session: Any, config: Any, region: str) -> float | None:
+    from_mode = _connect_timeout_of_mode(session, config, region)
+    if config is None:
+        return from_mode or DEFAULT_TIMEOUT
+    return config.connect_timeout if config.connect_timeout is not None else from_mode
+
+
+def _connect_timeout_of_mode(session: Any, config: Any, region: str) -> float | None:
+    mode = (getattr(config, "defaults_mode", None) or _variable(session, "defaults_mode")).lower()
+    if mode == "legacy":
+        return None
+    configprovider = load("configprovider")
+    defaults = configprovider.DefaultConfigResolver(session.get_data("sdk-default-configuration"))
+    if mode not in defaults.get_default_modes():
+        raise ConfigurationError(f"defaults_mode must be one of {', '.join(defaults.get_default_modes())}")
+    store = copy(session.get_component("config_store"))
+    regions = load("utils").IMDSRegionProvider(session)
+    configprovider.SmartDefaultsConfigStoreFactory(defaults, regions).merge_smart_defaults(store, mode, region)
+    timeout: float | None = store.get_config_variable("connect_timeout")
+    return timeout
+
+
+def _verify(session: Any, verify: bool | str | os.PathLike[str] | None) -> bool | str:
+    chosen = _first(verify, _variable(session, "ca_bundle"), os.environ.get("REQUESTS_CA_BUNDLE"), True)
+    if isinstance(chosen, bool):
+        return chosen
+    path = os.fsdecode(chosen)  # a Path will do
+    if not path.strip():
+        raise ConfigurationError(
+            "the CA bundle (verify, AWS_CA_BUNDLE, ca_bundle, REQUESTS_CA_BUNDLE) must not be empty"
+        )
+    return path
