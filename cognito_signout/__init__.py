@@ -66,10 +66,12 @@ __all__ = [
 ]
 
 
-_HOMES = {
+_LAZY = {
     "AsyncSignOutClient": "aio",
     "SignOutClient": "client",
-    **dict.fromkeys(("BotocoreConfig", "BotocoreSession", "FrozenCredentialsSource", "StaticCredentials"), "_botocore"),
+    **dict.fromkeys(
+        ("BotocoreConfig", "BotocoreSession", "FrozenCredentialsSource", "StaticCredentials"), "_config.botocore"
+    ),
     **dict.fromkeys(("ErrorDetails", "ErrorEnvelope", "SuccessData", "SuccessEnvelope"), "models"),
     **dict.fromkeys(("SignOutOutcome", "SignOutResult"), "models"),
 }
@@ -84,7 +86,7 @@ def __getattr__(name: str) -> object:
         return import_module(f".{name}", __name__)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = import_module(f".{_HOMES.get(name, 'errors')}", __name__)
+    home = import_module(f".{_LAZY.get(name, 'errors')}", __name__)
     value = globals()[name] = getattr(home, name)
     return value
 

@@ -79,7 +79,7 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
     return shown + text[end:]
 
 
-def presentable(cause: BaseException | None, username: str | None = None) -> BaseException | None:
+def safe_to_show(cause: BaseException | None, username: str | None = None) -> BaseException | None:
     """The exception that another one came from, if a traceback may show it, and all that it came from itself."""
     return None if any(_tells(error, username) for error in _shown_with(cause)) else cause
 

@@ -930,5 +930,5 @@ def test_pools_of_no_region_do_not_fill_the_memory() -> None:
     resolver = Resolver(Options(region_name="us-east-1"))
     for number in range(MAX_REGIONS + 2):
         assert resolver.settings(f"no-region-{number}_A").endpoint.region == "us-east-1"
-    kept = [number for number in range(MAX_REGIONS + 2) if resolver.settings_at_hand(f"no-region-{number}_A")]
+    kept = [number for number in range(MAX_REGIONS + 2) if resolver.cached_settings(f"no-region-{number}_A")]
     assert 0 < len(kept) <= MAX_REGIONS

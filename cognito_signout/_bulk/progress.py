@@ -71,18 +71,18 @@ class Progress:
     """
 
     def __init__(self, max_concurrency: int) -> None:
-        self.in_hand = 0
-        self._max_in_hand = max_concurrency
+        self.pending = 0
+        self._max_pending = max_concurrency
         self._is_exhausted = False
         self._failure: BaseException | None = None
 
     def may_pull(self) -> bool:
         """Whether another username may be pulled."""
-        return not self._is_exhausted and self._failure is None and self.in_hand < self._max_in_hand
+        return not self._is_exhausted and self._failure is None and self.pending < self._max_pending
 
     def pulled(self) -> None:
         """A username is in hand."""
-        self.in_hand += 1
+        self.pending += 1
 
     def exhausted(self, failure: BaseException | None = None) -> None:
         """There are no more usernames, or there is an error instead of the next one."""
@@ -91,7 +91,7 @@ class Progress:
 
     def settled(self, outcome: SignOutOutcome | BaseException) -> SignOutOutcome | None:
         """An outcome is there. Returns it if it is to be yielded, and not the one to be raised in the end."""
-        self.in_hand -= 1
+        self.pending -= 1
         if isinstance(outcome, BaseException) and not isinstance(outcome, SignOutError):
             self._failure = self._failure or outcome
             return None

@@ -53,10 +53,10 @@ async def in_tasks(
     names = iter(()) if isinstance(usernames, AsyncIterable) else iter(usernames)
     pull: asyncio.Task[str] | None = None
     try:
-        while progress.may_pull() or progress.in_hand:
+        while progress.may_pull() or progress.pending:
             if progress.may_pull() and source is None:
                 begin(names.__next__)
-                if (progress.may_pull() and finished.empty()) or not progress.in_hand:
+                if (progress.may_pull() and finished.empty()) or not progress.pending:
                     continue
             elif progress.may_pull() and source is not None and pull is None:
                 pull = start(_next(source))

@@ -49,7 +49,7 @@ def in_threads(
     threads: list[threading.Thread] = []
     names = iter(usernames)
     try:
-        while progress.may_pull() or progress.in_hand:
+        while progress.may_pull() or progress.pending:
             if progress.may_pull():
                 try:
                     username = next(names)
@@ -61,7 +61,7 @@ def in_threads(
                     continue
                 progress.pulled()
                 todo.put(username)
-                if len(threads) < progress.in_hand:
+                if len(threads) < progress.pending:
                     try:
                         threads.append(_started(sign_out, todo, done, stop))
                     except RuntimeError:  # there can be no more of them, and fewer do as well

@@ -87,8 +87,8 @@ class Call:
                 self._shared.quota.release(self._cost)
                 return outcome
             self._error = outcome
-            is_mended = self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome))
-            if not (is_mended and self._has_time_for(0.0)):
+            can_retry_at_once = self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome))
+            if not (can_retry_at_once and self._has_time_for(0.0)):
                 yield from self._prepare_retry(outcome)
 
     def _start(self, timeout: float | None) -> None:

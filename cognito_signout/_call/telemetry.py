@@ -51,7 +51,7 @@ class Listener(Protocol):
 def observed(flow: Flow) -> Flow:
     """The flow, or one that does the same and tells who listens."""
     listeners = _listeners()
-    return _told(flow, listeners) if listeners else flow
+    return _observed(flow, listeners) if listeners else flow
 
 
 def _listeners() -> list[Listener]:
@@ -68,7 +68,7 @@ def _listeners() -> list[Listener]:
     return listeners
 
 
-def _told(flow: Flow, listeners: list[Listener]) -> Flow:
+def _observed(flow: Flow, listeners: list[Listener]) -> Flow:
     outcome: SignOutResult | Exception | None = None
     try:
         step = next(flow)

@@ -1,6 +1,6 @@
-"""Waiting, in asyncio, for what may take its time or block: for so many seconds, and without losing a cancellation.
+"""Waiting in asyncio for slow or blocking work, with a time limit, and without losing a cancellation.
 
-:func:`asyncio.wait_for` does lose one before Python 3.12, where it comes together with what was waited for.
+:func:`asyncio.wait_for` does lose one before Python 3.12, if the cancellation and the result arrive together.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 async def within(seconds: float | None, work: Awaitable[T]) -> T:
-    """What comes of the work, which is cancelled when the time is up.
+    """The result of the work. When the time is up, the work is cancelled.
 
     Args:
-        seconds: ``None`` for no bound.
+        seconds: The time limit; ``None`` for no limit.
         work: What to wait for.
 
     Raises:
@@ -41,10 +41,10 @@ async def within(seconds: float | None, work: Awaitable[T]) -> T:
 
 
 def in_thread(function: Callable[[], T]) -> asyncio.Future[T]:
-    """Calls a function in a thread of its own, a daemon, which is left to itself when nobody waits for it any more.
+    """Calls a function in a new daemon thread. If nobody waits for the result any more, the thread continues alone.
 
-    It is none of the executor's: one that hangs keeps neither ``asyncio.run`` nor the interpreter from ending, nor
-    others from looking up names, for which asyncio needs the executor.
+    The executor of the event loop is not used: a function that hangs there would keep ``asyncio.run`` and the
+    interpreter from ending, and would block name lookups, for which asyncio uses the executor.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -56,15 +56,15 @@ def in_thread(function: Callable[[], T]) -> asyncio.Future[T]:
     def work() -> None:
         try:
             set_result = functools.partial(future.set_result, function())
-        except BaseException as error:  # noqa: BLE001 -- for whoever waits
+        except BaseException as error:  # noqa: BLE001 -- the caller gets it
             set_result = functools.partial(future.set_exception, error)
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, set_result)
 
     try:
         threading.Thread(
-            target=contextvars.copy_context().run, args=(work,), name="cognito-signout-inquiry", daemon=True
+            target=contextvars.copy_context().run, args=(work,), name="cognito-signout-lookup", daemon=True
         ).start()
-    except RuntimeError:  # no more threads, or an interpreter that allows none: better to block than to fail
+    except RuntimeError:  # no thread can be started: blocking is better than failing
         work()
     return future

@@ -41,13 +41,13 @@ class CredentialsProvider:
         tried: Says where ``load`` looks, for the error.
 
     Attributes:
-        looks: How often the source was looked for afresh.
+        lookups: How many times the source was looked up again.
     """
 
     def __init__(self, load: Callable[[bool], Any], *, tried: Callable[[], str]) -> None:
         self._load = load
         self._tried = tried
-        self.looks = 0
+        self.lookups = 0
         self._source: Any = None
         self._lock = threading.Lock()
 
@@ -63,7 +63,7 @@ class CredentialsProvider:
                     self._source = self._find(afresh=False)
         return _freeze(self._source)
 
-    def at_hand(self) -> Credentials | None:
+    def cached(self) -> Credentials | None:
         """The same, if that takes no waiting: ``None`` where they are not loaded yet, or about to be refreshed, or
         where their source is one that nothing is known of.
 
@@ -73,22 +73,22 @@ class CredentialsProvider:
         source = self._source
         return None if source is None or _may_wait(source) else _freeze(source)
 
-    def replace(self, refused: Credentials, looks: int | None = None) -> Credentials:
+    def replace(self, refused: Credentials, lookups: int | None = None) -> Credentials:
         """Other credentials than those that the service refused, if the source has any by now.
 
         Args:
             refused: Those.
-            looks: How many there had been when the service refused. Who waited while another looked shares what that
-                came to, even if it was in vain. Default: as many as there have been when this is called.
+            lookups: The number of lookups when the service refused. A caller that waited for another caller's lookup
+                gets the result of that lookup, even if it found nothing new. Default: the number at this call.
 
         Raises:
             CredentialsError: There are none, or their source failed.
         """
-        before = self.looks if looks is None else looks
+        before = self.lookups if lookups is None else lookups
         with self._lock:
             current = _freeze(self._source)
-            if current == refused and self.looks == before:  # else another thread has just replaced them, or tried to
-                self.looks += 1
+            if current == refused and self.lookups == before:  # else another thread has just replaced them, or tried to
+                self.lookups += 1
                 self._source = self._find(afresh=True)
                 current = _freeze(self._source)
             return current

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from .._masking import presentable
+from .._masking import safe_to_show
 from ..errors import ConfigurationError
 from .botocore import load
 from .credentials import CredentialsProvider
@@ -71,7 +71,7 @@ class Settings:
     tcp_keepalive: bool = False
     user_agent: str = ""
 
-    def of_transport(self) -> dict[str, Any]:
+    def transport_arguments(self) -> dict[str, Any]:
         """The arguments of a transport: what it must know of them."""
         return {
             "verify": self.verify,
@@ -102,13 +102,13 @@ class Resolver:
         long as the environment is enough.
         """
         session = self._session
-        if not self.has_session_at_hand():
+        if not self.has_session():
             with self._lock:
                 if self._session is session:
                     self._session = self._new_session()
         return self._session
 
-    def has_session_at_hand(self) -> bool:
+    def has_session(self) -> bool:
         """Whether there is one already, which takes no waiting."""
         session = self._session
         return session is not None and not (isinstance(session, EnvironmentSession) and "botocore" in sys.modules)
@@ -119,7 +119,7 @@ class Resolver:
         Raises:
             ConfigurationError: botocore, or its environment, is not set up so that a call could be made.
         """
-        settings = self.settings_at_hand(user_pool_id)
+        settings = self.cached_settings(user_pool_id)
         if settings is None:
             region_of_pool = user_pool_id.partition("_")[0]
             settings = self._resolve(region_of_pool)
@@ -128,7 +128,7 @@ class Resolver:
             self._settings[region_of_pool] = settings
         return settings
 
-    def settings_at_hand(self, user_pool_id: str) -> Settings | None:
+    def cached_settings(self, user_pool_id: str) -> Settings | None:
         """The same, if it was decided before."""
         return self._settings.get(user_pool_id.partition("_")[0])
 
@@ -138,7 +138,7 @@ class Resolver:
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001 -- a setting that is not of the form that botocore takes for granted
-            raise ConfigurationError(f"the AWS configuration can't be used: {error}") from presentable(error)
+            raise ConfigurationError(f"the AWS configuration can't be used: {error}") from safe_to_show(error)
 
     def _ask(self, session: Any, region_of_pool: str) -> Settings:
         options = self._options
@@ -158,12 +158,12 @@ class Resolver:
             )
         check_region(region)
         region, is_fips_region = _without_fips(region)
-        _use_for_sts(session, region)
+        _set_sts_region(session, region)
         self._region = region
         url = _first(options.endpoint_url, _configured_endpoint_url(session, config))
         use_fips = is_fips_region or _flag(session, config, "use_fips_endpoint")
         use_dualstack = _flag(session, config, "use_dualstack_endpoint")
-        region, url = _overruled(loader, region, url, use_fips=use_fips, use_dualstack=use_dualstack)
+        region, url = _with_custom_endpoints_file(loader, region, url, use_fips=use_fips, use_dualstack=use_dualstack)
         endpoint = endpoint_for(
             region,
             url=url,
@@ -198,7 +198,7 @@ class Resolver:
 
     def _new_botocore_session(self) -> Any:
         session = load("session").Session(profile=self._options.profile_name)
-        _use_for_sts(session, self._region)
+        _set_sts_region(session, self._region)
         return session
 
     def _load_credentials(self, afresh: bool) -> Any:
@@ -229,7 +229,7 @@ def trace_header() -> str | None:
     return quote(trace_id, safe="-=;:+&[]{}\"',", errors="surrogateescape")
 
 
-def _use_for_sts(session: Any, region: str | None) -> None:
+def _set_sts_region(session: Any, region: str | None) -> None:
     """Names the region in which credential providers call STS, as the session's ``create_client()`` does."""
     session._last_client_region_used = region  # noqa: SLF001 -- it has no public name
 
@@ -257,7 +257,7 @@ def _variable(session: Any, name: str) -> Any:
     try:
         return session.get_config_variable(name)
     except ValueError as error:
-        raise ConfigurationError(f"the configured {name} is not valid: {error}") from presentable(error)
+        raise ConfigurationError(f"the configured {name} is not valid: {error}") from safe_to_show(error)
 
 
 def _flag(session: Any, config: Any, name: str) -> bool:
@@ -300,7 +300,7 @@ def _rules(session: Any, loader: Any) -> Mapping[str, Any]:
     return rules
 
 
-def _overruled(
+def _with_custom_endpoints_file(
     loader: Any, region: str, url: str | None, *, use_fips: bool, use_dualstack: bool
 ) -> tuple[str, str | None]:
     """The region to sign for and the custom endpoint, or those from an ``endpoints.json`` of the user's own, which

@@ -1,7 +1,6 @@
-"""What the flow of a blocking call runs on: the clock, chance, settings, credentials, the transport, and sleep.
+"""The runtime of a blocking client: the clock, randomness, settings, credentials and the transport.
 
-One runtime belongs to one client and one process. It is the only place where a call meets the world, so it is
-what a fake puts in its place. Async calls have theirs in :mod:`_runtime.asynchronous`.
+One runtime belongs to one client and one process.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class World:
-    """What takes no waiting: the clock, chance, and what a client's calls share.
+    """The part of a runtime that never waits: the clock, randomness, and the state that a client's calls share.
 
     Args:
         options: The client's arguments.
@@ -58,11 +57,11 @@ class World:
 
 
 class BlockingRuntime(World):
-    """The real world, for a blocking client.
+    """The runtime of a blocking client.
 
     Args:
         options: The client's arguments.
-        transport: The transport that the client was given. It is not closed with the runtime.
+        transport: The transport that was passed to the client. :meth:`close` does not close it.
     """
 
     def __init__(self, options: Options, transport: Transport | None) -> None:
@@ -75,7 +74,7 @@ class BlockingRuntime(World):
         """Waits.
 
         Raises:
-            Stopped: What is waited for has happened before.
+            Stopped: The event was set in the meantime.
         """
         if until is None:
             time.sleep(seconds)
@@ -83,16 +82,16 @@ class BlockingRuntime(World):
             raise Stopped
 
     def settings(self, user_pool_id: str) -> Settings:
-        """What botocore would decide for a call to this pool."""
+        """The settings that botocore resolves for a call to this pool."""
         return self._resolver.settings(user_pool_id)
 
     def credentials(self, refused: Credentials | None) -> Credentials:
-        """The credentials of this moment, or others than those refused."""
+        """The current credentials, or other credentials than those that the service refused."""
         provider = self._resolver.credentials
         return provider.current() if refused is None else provider.replace(refused)
 
     def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
-        """Sends a request: by the transport that was given, else as botocore's event says, else by ours."""
+        """Sends a request by the client's transport, by a handler of botocore's event, or over the network."""
         if self._given_transport is not None:
             return self._given_transport.send(request, timeout=timeout)
         answer = self.before_send(request)
@@ -101,7 +100,7 @@ class BlockingRuntime(World):
         return self._transport(settings).send(answer, timeout=timeout)
 
     def close(self) -> None:
-        """Closes the transport, if it is ours."""
+        """Closes the transport, unless it was passed to the client."""
         if self._own_transport is not None:
             self._own_transport.close()
 
@@ -110,5 +109,5 @@ class BlockingRuntime(World):
             if self._own_transport is None:
                 from ..transports import HttpTransport
 
-                self._own_transport = HttpTransport(**settings.of_transport())
+                self._own_transport = HttpTransport(**settings.transport_arguments())
             return self._own_transport

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeCognito", "FakeCognitoServer", "HostedUICookie", "RecordedRequest", "Tokens"]
 
-_HOMES = {
+_LAZY = {
     "FakeCognito": "_fake",
     "FakeCognitoServer": "_server",
     "HostedUICookie": "_users",
@@ -25,8 +25,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     # pytest imports this package in every run of everyone who has the library installed.
-    if name in _HOMES:
+    if name in _LAZY:
         from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

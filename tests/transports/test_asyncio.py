@@ -226,7 +226,7 @@ def test_what_a_thread_finds_when_nobody_waits_any_more_is_dropped() -> None:
         found.cancel()
         released.set()
         for thread in threading.enumerate():
-            if thread.name == "cognito-signout-inquiry":
+            if thread.name == "cognito-signout-lookup":
                 await asyncio.to_thread(thread.join)
         await asyncio.sleep(0)
 
