@@ -1,4 +1,4 @@
-"""The async client, and the driver that runs a call's flow for it."""
+"""The async client, and the driver that performs the steps of a call."""
 
 from __future__ import annotations
 
@@ -30,31 +30,16 @@ __all__ = ["AsyncSignOutClient"]
 
 
 class AsyncSignOutClient:
-    """Signs users of Amazon Cognito user pools out of all devices, from asyncio: :class:`SignOutClient` with ``await``.
+    """The client for asyncio: :class:`SignOutClient` with ``await``.
 
-    It takes the same arguments, and decides everything in the same way. What may take its time (reading files,
-    importing botocore, resolving and refreshing credentials) is done in a thread, so that the event loop is not
-    blocked; a call's ``timeout`` bounds that too.
+    It takes the same arguments and raises the same errors. ``transport`` is an
+    :class:`~cognito_signout.transports.AsyncTransport`; the default is an
+    :class:`~cognito_signout.transports.AsyncHttpTransport`, which needs aiohttp (extra ``async``). Reading files,
+    importing botocore, and resolving and refreshing credentials happen in a thread, so the event loop is not blocked,
+    and a call's ``timeout`` limits them, too.
 
-    One client may be shared by all tasks of an event loop, and used in one event loop after the other, or in those of
-    several threads at once. Close it with :meth:`aclose`, or use it with ``async with``.
-
-    Args:
-        region_name: The region of every call. Default: the one of the ``Config``, else the one that the pool's
-            id begins with, else the configured one.
-        endpoint_url: Where to send requests instead of AWS, such as ``http://localhost:5000``.
-        profile_name: The profile of the shared AWS files. Default: the environment's.
-        verify: ``False`` to not verify certificates, or the path of a CA bundle. Default: as boto3.
-        session: A ``botocore.session.Session`` or a ``boto3.Session`` to take all that from.
-        credentials: Whatever has botocore's ``get_frozen_credentials()``, or ``access_key``, ``secret_key`` and
-            ``token``. Default: the session's.
-        config: A ``botocore.config.Config``.
-        transport: Who sends the requests: an :class:`~cognito_signout.transports.AsyncTransport`. It is the
-            caller's to close. Default: a pool of HTTP/1.1 connections.
-
-    Raises:
-        ConfigurationError: Arguments contradict each other, or are of no use here: an async session, a
-            ``Config`` field that can't be honoured.
+    A client can be shared by all tasks of an event loop. It can be used in one event loop after another, and in the
+    loops of several threads at once. Close it with :meth:`aclose`, or use it with ``async with``.
 
     >>> import asyncio
     >>> from cognito_signout.testing import FakeCognito
@@ -101,19 +86,9 @@ class AsyncSignOutClient:
     ) -> SignOutResult:
         """Signs a user out of all devices: revokes every refresh token issued to the user so far.
 
-        What that ends and what it leaves to expire, the arguments, the result and the errors are those of
-        :meth:`SignOutClient.sign_out`. Cancelling the call releases its connection; the service may have signed the
-        user out by then.
-
-        Args:
-            user_pool_id: The id of the pool, such as ``us-east-1_Ab129faBb``.
-            username: The user's name, one of its aliases, or its ``sub``.
-            timeout: How long the whole call may take, resolving credentials and the name of the endpoint included:
-                in seconds, or a ``timedelta``. Default: no bound beside the connect and read time-outs of the
-                ``Config``.
-
-        Raises:
-            SignOutError: One of its subclasses, as :meth:`SignOutClient.sign_out` lists them.
+        Arguments, result and errors are those of :meth:`SignOutClient.sign_out`. ``timeout`` also limits the resolution
+        of credentials and of the endpoint's name. Cancelling the call releases its connection; the user may be signed
+        out or not.
         """
         runtime = self._runtime()
         return await _drive(
@@ -130,26 +105,12 @@ class AsyncSignOutClient:
         max_concurrency: int = 10,
         timeout: float | timedelta | None = None,
     ) -> AsyncGenerator[SignOutOutcome, None]:
-        """Signs out any number of users, as fast as the account's quota lets it, and yields what came of each.
+        """Signs out any number of users, as fast as the account's quota allows, and yields an outcome for each.
 
-        As :meth:`SignOutClient.sign_out_many`, for ``async for``, each call in a task. To leave the iterator early,
-        use ``contextlib.aclosing``, which cancels what is in flight.
-
-        Args:
-            user_pool_id: The id of the pool.
-            usernames: Names, aliases or ``sub`` of users: an iterable, or an async one.
-            max_rate: How many requests may be sent in a second, retries included. Default: as many as the service
-                takes.
-            max_concurrency: How many users may be in hand: in flight, or waiting to be yielded.
-                With more than 10, give the client a ``Config(max_pool_connections=…)`` of as many: connections
-                beyond that are opened, but not kept.
-            timeout: How long it may take with one user, from the first request on: in seconds, or a
-                ``timedelta``. Default: no bound.
-
-        Raises:
-            ValidationError: An argument can't be right; at the call.
-            SignOutError: What would befall all users alike, as for the blocking client, and likewise a
-                :class:`ConfigurationError`; while iterating, when those in flight were yielded.
+        Arguments, outcomes and errors are those of :meth:`SignOutClient.sign_out_many`, with these differences.
+        ``usernames`` may also be an async iterable, and outcomes are yielded while it waits for the next username. Each
+        call runs in a task. A :class:`ConfigurationError` is raised while iterating. To stop early, use
+        ``contextlib.aclosing``, which cancels the requests in flight.
 
         >>> import asyncio
         >>> from cognito_signout.testing import FakeCognito
@@ -222,7 +183,7 @@ async def _drive(flow: Flow, runtime: AsyncRuntime) -> SignOutResult:
         while True:
             try:
                 answer = await _perform(step, runtime)
-            except Exception as error:  # noqa: BLE001 -- the flow decides what becomes of it
+            except Exception as error:  # noqa: BLE001 -- the flow handles it
                 step = flow.throw(error)
             else:
                 step = flow.send(answer)
@@ -230,7 +191,7 @@ async def _drive(flow: Flow, runtime: AsyncRuntime) -> SignOutResult:
         result: SignOutResult = done.value
         return result
     finally:
-        flow.close()  # now, and not when somebody lets go of the traceback
+        flow.close()  # now, and not when the traceback is dropped
 
 
 async def _perform(step: Step, runtime: AsyncRuntime) -> object:

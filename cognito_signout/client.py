@@ -1,4 +1,4 @@
-"""The blocking client, and the driver that runs a call's flow for it."""
+"""The blocking client, and the driver that performs the steps of a call."""
 
 from __future__ import annotations
 
@@ -35,24 +35,25 @@ class SignOutClient:
     """Signs users of Amazon Cognito user pools out of all devices (``AdminUserGlobalSignOut``).
 
     Credentials, region, endpoint, TLS, proxies and attempts are what a boto3 client would use in the same
-    environment. Nothing is resolved, and botocore is not imported, before the first call. One client may be
-    shared between threads, serves pools of every region, and makes itself new connections in a forked child.
+    environment. Nothing is resolved, and botocore is not imported, before the first call. A client can be
+    shared between threads, serves pools of every region, and opens new connections in a forked child.
 
     Args:
-        region_name: The region of every call. Default: the one of the ``Config``, else the one that the pool's
-            id begins with, else the configured one.
-        endpoint_url: Where to send requests instead of AWS, such as ``http://localhost:5000``.
-        profile_name: The profile of the shared AWS files. Default: the environment's.
-        verify: ``False`` to not verify certificates, or the path of a CA bundle. Default: as boto3.
-        session: A ``botocore.session.Session`` or a ``boto3.Session`` to take all that from.
-        credentials: Whatever has botocore's ``get_frozen_credentials()``, or ``access_key``, ``secret_key`` and
-            ``token``. Default: the session's.
+        region_name: The region of every call. Default: ``region_name`` of the ``Config``; then the region in the
+            pool ID; then the configured region.
+        endpoint_url: The URL to send requests to instead of AWS, such as ``http://localhost:5000``.
+        profile_name: The profile of the shared AWS files. Default: the profile that the environment names.
+        verify: ``False`` to skip the verification of certificates, or the path of a CA bundle. Default: as boto3.
+        session: A ``botocore.session.Session`` or a ``boto3.Session`` that provides the configuration.
+        credentials: An object with botocore's ``get_frozen_credentials()``, or with ``access_key``, ``secret_key``
+            and ``token``. Default: the credentials of the session.
         config: A ``botocore.config.Config``.
-        transport: Who sends the requests. It is the caller's to close. Default: a pool of HTTP/1.1 connections.
+        transport: The :class:`~cognito_signout.transports.Transport` that sends the requests. The caller closes it.
+            Default: an :class:`~cognito_signout.transports.HttpTransport`.
 
     Raises:
-        ConfigurationError: Arguments contradict each other, or are of no use here: an async session, a
-            ``Config`` field that can't be honoured.
+        ConfigurationError: Arguments contradict each other or are not supported: an async session, a ``Config`` field
+            that can't be honoured.
 
     See https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUserGlobalSignOut.html
 
@@ -84,7 +85,7 @@ class SignOutClient:
         if transport is not None and not (hasattr(transport, "send") and hasattr(transport, "close")):
             raise ConfigurationError("transport must have send(request, *, timeout) and close()")
         if inspect.iscoroutinefunction(getattr(transport, "send", None)):
-            raise ConfigurationError("transport is an async one; give it to an AsyncSignOutClient")
+            raise ConfigurationError("transport is async; pass it to AsyncSignOutClient")
         self._transport = transport
         self._after_fork()
         forks.register(self)
@@ -92,29 +93,29 @@ class SignOutClient:
     def sign_out(self, *, user_pool_id: str, username: str, timeout: float | timedelta | None = None) -> SignOutResult:
         """Signs a user out of all devices: revokes every refresh token issued to the user so far.
 
-        Access and ID tokens already issued stay valid for whoever verifies them offline until they expire (see
-        :meth:`SignOutResult.tokens_expire_by` and :meth:`SignOutResult.revokes`), and a hosted-UI cookie can
-        still fetch new ones for an hour. Signing a user out twice is harmless.
+        Access and ID tokens stay valid until they expire, for services that verify them offline: see
+        :meth:`SignOutResult.tokens_expire_by` and :meth:`SignOutResult.revokes`. A hosted-UI cookie can get new tokens
+        for another hour. Signing a user out twice is harmless.
 
         Args:
-            user_pool_id: The id of the pool, such as ``us-east-1_Ab129faBb``.
-            username: The user's name, one of its aliases, or its ``sub``.
-            timeout: How long the whole call may take, attempts and the pauses between them together: in
-                seconds, or a ``timedelta``. Default: no bound beside the connect and read time-outs of the
-                ``Config``. Looking up the endpoint's name and resolving credentials can't be interrupted.
+            user_pool_id: The ID of the pool, such as ``us-east-1_Ab129faBb``.
+            username: The username, an alias of the user, or the ``sub``.
+            timeout: The limit for the whole call, attempts and back-off together: in seconds, or a ``timedelta``.
+                Default: no limit except the connect and read time-outs of the ``Config``. Looking up the endpoint's
+                name and resolving credentials can't be interrupted.
 
         Returns:
-            When the service did it, and the id it did it under.
+            The time of the sign-out and the service's request ID.
 
         Raises:
             ValidationError: An argument breaks the service's constraints.
             CredentialsError: There are no usable AWS credentials.
-            ConfigurationError: There is no region, or something that botocore would choke on.
-            SignOutConnectionError: No response was had, in as many attempts as were allowed.
-            SignOutTimeoutError: It took too long. Where there was no time for another attempt, the error of
-                the last one is raised instead.
-            InvalidResponseError: Whatever answered, it was not the service.
-            ServiceError: The service answered, and said no. See its subclasses.
+            ConfigurationError: There is no region, or a setting can't be used.
+            SignOutConnectionError: No attempt got a complete response.
+            SignOutTimeoutError: It took too long. If there was no time for another attempt, the error of the last
+                attempt is raised instead.
+            InvalidResponseError: The response did not come from Cognito.
+            ServiceError: The service refused the request. See its subclasses.
         """
         runtime = self._runtime()
         return _drive(
@@ -131,38 +132,39 @@ class SignOutClient:
         max_concurrency: int = 10,
         timeout: float | timedelta | None = None,
     ) -> Generator[SignOutOutcome, None, None]:
-        """Signs out any number of users, as fast as the account's quota lets it, and yields what came of each.
+        """Signs out any number of users, as fast as the account's quota allows, and yields an outcome for each.
 
-        Nothing happens before the first outcome is asked for, and no more than ``max_concurrency`` usernames are
-        held at a time: ``usernames`` may be a generator over millions. Outcomes come as they are there, not in
-        order. No error of one user ends it. When the service throttles, all requests slow down, and whoever was
-        throttled is tried again, for as long as it takes: processes that share a quota come to share it evenly.
-        Leaving the iterator early stops the work: use ``contextlib.closing`` where that may happen. It waits for the
-        requests that are under way; whoever was not yielded by then may or may not have been signed out. While it
-        waits for the next username, it yields nothing.
+        It is lazy: nothing is sent before the first outcome is requested, and at most ``max_concurrency`` users are
+        pending at a time, so ``usernames`` may be a generator over millions. Results arrive in completion order. An
+        error of one user does not end it. When the service throttles, all requests slow down, and throttled users are
+        retried for as long as it takes. Processes that use the same quota share it evenly.
+
+        To stop early, close the iterator: use ``contextlib.closing``. Closing waits for the requests in flight. A user
+        whose outcome was not yielded may be signed out or not. While the iterator waits for the next username, it
+        yields nothing.
 
         Args:
-            user_pool_id: The id of the pool.
-            usernames: Names, aliases or ``sub`` of users. Pulled by whoever consumes the outcomes.
-            max_rate: How many requests may be sent in a second, retries included. Default: as many as the service
-                takes. Where others live on the same quota, leave them some of it.
-            max_concurrency: How many users may be in hand: in flight in a thread each, or waiting to be yielded.
-                With more than 10, give the client a ``Config(max_pool_connections=…)`` of as many: connections
-                beyond that are opened, but not kept.
-            timeout: How long it may take with one user, from the first request on: in seconds, or a
-                ``timedelta``. Default: no bound.
+            user_pool_id: The ID of the pool.
+            usernames: Usernames, aliases or ``sub`` values. They are pulled in the thread that iterates.
+            max_rate: The maximum number of requests a second, retries included. Default: as many as the service
+                accepts. Set it if other callers need a part of the quota.
+            max_concurrency: The maximum number of users that are in flight, each in a thread, or waiting to be yielded.
+                Above 10, give the client a ``Config(max_pool_connections=…)`` of the same number: other connections
+                are opened, but not kept.
+            timeout: The limit for one user, from the first request on: in seconds, or a ``timedelta``. Default: no
+                limit.
 
         Returns:
-            An iterator over a :class:`SignOutResult` or a :class:`SignOutError` for each username, both with the
-            ``username`` they are about.
+            An iterator over a :class:`SignOutResult` or a :class:`SignOutError` for each username. Both have the
+            ``username``.
 
         Raises:
-            ValidationError: An argument can't be right. A username that breaks the constraints is an outcome.
+            ValidationError: An argument is invalid. An invalid username is an outcome instead.
             ConfigurationError: As for :meth:`sign_out`.
-            CredentialsError: There are no usable credentials, which would befall all users alike. So would
+            CredentialsError: There are no usable credentials. This error affects every user, as do
                 :class:`AuthenticationError`, :class:`NotAuthorizedError`, :class:`ResourceNotFoundError` and
-                :class:`OperationNotEnabledError`: no more users are begun, those in flight are yielded, and then
-                the error is raised. Its ``username`` is whose it was.
+                :class:`OperationNotEnabledError`: no more users are started, the outcomes in flight are yielded, and
+                then the error is raised. Its ``username`` is the user that it occurred for.
 
         >>> from cognito_signout.testing import FakeCognito
         >>> fake = FakeCognito()
@@ -185,7 +187,7 @@ class SignOutClient:
             timeout=timeout,
         )
         runtime = self._runtime()
-        runtime.settings(user_pool_id)  # which raises what would befall every user
+        runtime.settings(user_pool_id)  # raises configuration errors now: they affect every user
         pacer = Pacer(max_rate)
         stop = threading.Event()
 
@@ -222,14 +224,14 @@ class SignOutClient:
 
 
 def _drive(flow: Flow, runtime: Runtime, stop: threading.Event | None = None) -> SignOutResult:
-    """Does what the flow asks for, until it is done, or until it is to stop."""
+    """Performs the steps of a flow until it ends, or until ``stop`` is set."""
     flow = observed(flow)
     try:
         step = next(flow)
         while True:
             try:
                 answer = _perform(step, runtime, stop)
-            except Exception as error:  # noqa: BLE001 -- the flow decides what becomes of it
+            except Exception as error:  # noqa: BLE001 -- the flow handles it
                 step = flow.throw(error)
             else:
                 step = flow.send(answer)
@@ -237,7 +239,7 @@ def _drive(flow: Flow, runtime: Runtime, stop: threading.Event | None = None) ->
         result: SignOutResult = done.value
         return result
     finally:
-        flow.close()  # now, and not when somebody lets go of the traceback
+        flow.close()  # now, and not when the traceback is dropped
 
 
 def _perform(step: Step, runtime: Runtime, stop: threading.Event | None) -> object:

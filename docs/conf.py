@@ -25,7 +25,7 @@ html_title = f"cognito-signout {version}"
 # FakeCognito.activate() returns, which is to be used as a context manager or a decorator, and by no name of its own.
 nitpick_ignore_regex = [
     ("py:class", r"(datetime\.)?(datetime|timedelta)|collections\.abc\.\w+|os\.PathLike"),
-    ("py:class", r"cognito_signout\.testing\._activation\.Activation"),
+    ("py:class", r"cognito_signout\.testing\._runtime\.Activation"),
     ("py:class", r"Self|SignOutOutcome"),  # which older versions of Sphinx do not resolve
 ]
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from ..models import SignOutOutcome
     from .steps import Clock, Flow, Shared, Step
 
-#: How far, in seconds, the service's clock must be from ours before a refused signature is put down to that.
-#: AWS refuses dates that are 5 minutes off.
+#: If the service's clock differs from ours by more than this, in seconds, the difference is taken as the reason for a
+#: refused signature. AWS refuses dates that are 5 minutes off.
 MIN_CLOCK_OFFSET = 4 * 60
-#: With these codes the service may mean the date of a signature, and with those the credentials.
+#: The codes by which the service may refuse the date of a signature, and those by which it may refuse the credentials.
 DATE_REFUSED = frozenset(
     {
         "AuthFailure",
@@ -54,12 +54,12 @@ CREDENTIALS_REFUSED = frozenset(
 
 
 class Call:
-    """The state of one call: how many requests it has sent, and what it may still do."""
+    """The state of one call."""
 
     _settings: Settings
     _credentials: Credentials
     _response: HttpResponse | None
-    _offset: float  # with which the last request was signed: another call may correct the shared one
+    _offset: float  # of the last request; another call may have changed the shared offset since
 
     def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str) -> None:
         self.attempts = 0
@@ -76,7 +76,7 @@ class Call:
         self._may_replace_credentials = True
 
     def run(self, timeout: float | None) -> Flow:
-        """Makes attempts until one settles it."""
+        """Makes attempts until there is an outcome."""
         self._start(timeout)
         self._settings = yield Configure(self._user_pool_id, self._left())
         body = protocol.encode_body(self._user_pool_id, self._username)
@@ -96,7 +96,7 @@ class Call:
             self._deadline = self._clock.monotonic() + timeout
 
     def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
-        """Waits until another attempt may be made; raises the error if none may."""
+        """Waits for the next attempt; raises the error if there must be no other attempt."""
         self._counted += 1
         if not error.retryable or self._counted >= self._settings.max_attempts:
             raise error
@@ -104,7 +104,7 @@ class Call:
         if not self._has_time_for(pause) or not self._can_afford_retry(error):
             raise error
         yield Pause(pause)
-        if not self._has_time_for(0.0):  # it took longer than it should have
+        if not self._has_time_for(0.0):  # the pause took longer than requested
             raise error
 
     def _can_afford_retry(self, error: SignOutError) -> bool:
@@ -180,7 +180,7 @@ class Call:
         return HttpRequest("POST", endpoint.url, headers, body)
 
     def _corrects_clock(self, error: SignOutError) -> bool:
-        """Takes over the service's time, if the refused signature is down to ours. Once a call."""
+        """Adopts the service's time if our clock is the reason for a refused signature. Once per call."""
         theirs = None if self._response is None else protocol.service_time(self._response)
         if error.aws_code not in DATE_REFUSED or theirs is None or not self._may_correct_clock:
             return False
@@ -192,7 +192,7 @@ class Call:
         return True
 
     def _replaces_credentials(self, error: SignOutError) -> Generator[Step, Any, bool]:
-        """Takes other credentials, if the service refused these and there are any. Once a call."""
+        """Gets other credentials if the service refused the current ones. Once per call."""
         if (
             error.aws_code not in CREDENTIALS_REFUSED
             or not self._may_replace_credentials
@@ -206,7 +206,7 @@ class Call:
 
 
 class PacedCall(Call):
-    """A call whose timeout begins with its first turn."""
+    """One call of many: every attempt waits for its turn, and throttling costs only time."""
 
     def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str, pacer: Pacer) -> None:
         super().__init__(clock, shared, user_pool_id, username)
@@ -214,7 +214,7 @@ class PacedCall(Call):
         self._timeout: float | None = None
 
     def _start(self, timeout: float | None) -> None:
-        self._timeout = timeout  # which begins when it is this call's turn
+        self._timeout = timeout  # starts with the first turn
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
         wait = self._reserve()
@@ -238,19 +238,19 @@ class PacedCall(Call):
     def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
         if not isinstance(error, TooManyRequestsError):
             yield from super()._prepare_retry(error)
-        elif not self._has_time_for(0.0):  # it costs nothing but the wait for the next turn
+        elif not self._has_time_for(0.0):  # a throttled attempt does not count
             raise error
 
     def _reserve(self) -> float:
         now = self._clock.monotonic()
         patience = inf if self._deadline is None else self._deadline - now
         wait = self._pacer.reserve(now, self._clock.random(), patience=patience)
-        if wait == inf and self._error is not None:  # as it is: the timeout begins with the first attempt
+        if wait == inf and self._error is not None:  # unchanged: the timeout starts with the first attempt
             raise self._error
         return wait
 
     def _can_afford_retry(self, error: SignOutError) -> bool:
-        return True  # the pacer sees to it that nobody storms
+        return True  # the pacer prevents retry storms
 
 
 @lru_cache(maxsize=4)
@@ -259,7 +259,7 @@ def _amz_date(now: int) -> str:
 
 
 def _random_uuid() -> str:
-    """What ``uuid.uuid4()`` makes, without the module, which looks at the whole platform when it is imported."""
+    """The same as ``uuid.uuid4()``, without the slow import of ``uuid``."""
     octets = bytearray(os.urandom(16))
     octets[6] = octets[6] & 0x0F | 0x40
     octets[8] = octets[8] & 0x3F | 0x80

@@ -1,8 +1,8 @@
-"""AWS JSON 1.1 for AdminUserGlobalSignOut: the bytes of a request out, what a response means in.
+"""AWS JSON 1.1 for AdminUserGlobalSignOut: the body of a request, and the meaning of a response.
 
-Pure: it is given arguments, or a complete response, and does no I/O. The constraints, the error codes and
-the target are those of the service model that botocore ships; a test holds them to it. Any response at all,
-whatever its bytes, becomes a result or an error, which are returned and not raised.
+It takes arguments or a complete response, and does no I/O. The constraints, the error codes and the target are those of
+the service model in botocore; a test compares them. Every response, whatever its bytes, becomes a result or an error.
+Both are returned, not raised.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MAX_USERNAME = 128
 #: numbers, punctuation.
 USERNAME_CATEGORIES = frozenset("LMSNP")
 
-#: The HTTP statuses, and the codes beside those of throttling, that AWS's standard mode retries.
+#: The HTTP statuses and codes that AWS's standard mode retries, in addition to the throttling codes.
 TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 TRANSIENT_CODES = frozenset(
     {"InternalErrorException", "RequestTimeout", "RequestTimeoutException", InternalServiceError.code}
@@ -60,13 +60,13 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def check_arguments(user_pool_id: str, username: str) -> None:
-    """Raises a :class:`ValidationError` for what the service model does not admit, without repeating it."""
+    """Raises a :class:`ValidationError` for arguments that the service model refuses. It does not quote them."""
     check_user_pool_id(user_pool_id)
     check_username(username)
 
 
 def check_user_pool_id(user_pool_id: str) -> None:
-    """Raises a :class:`ValidationError` for what is no id of a user pool."""
+    """Raises a :class:`ValidationError` if this is not a user pool ID."""
     if not isinstance(user_pool_id, str):
         raise ValidationError(f"user_pool_id must be a str, not {type(user_pool_id).__name__}")
     if len(user_pool_id) > MAX_USER_POOL_ID:
@@ -78,12 +78,12 @@ def check_user_pool_id(user_pool_id: str) -> None:
 
 
 def is_user_pool_id(value: object) -> bool:
-    """Whether it could be the id of a user pool, and is no username that stands in its place."""
+    """Whether this can be a user pool ID, rather than a username that was passed by mistake."""
     return isinstance(value, str) and USER_POOL_ID.fullmatch(value) is not None
 
 
 def check_username(username: str) -> None:
-    """Raises a :class:`ValidationError` for what is no username."""
+    """Raises a :class:`ValidationError` if this is not a username."""
     if not isinstance(username, str):
         raise ValidationError(f"username must be a str, not {type(username).__name__}")
     if not 1 <= len(username) <= MAX_USERNAME:
@@ -92,7 +92,7 @@ def check_username(username: str) -> None:
         return
     for position, character in enumerate(username, 1):
         category = unicodedata.category(character)
-        # Cn: a code point that this Python's Unicode data does not know; the service's may.
+        # Cn: a code point that this Python does not know. The service may know it.
         if category[0] not in USERNAME_CATEGORIES and category != "Cn":
             raise ValidationError(
                 f"username may hold letters, marks, symbols, numbers and punctuation only; "
@@ -108,15 +108,15 @@ def encode_body(user_pool_id: str, username: str) -> bytes:
 def read_response(
     response: HttpResponse, *, user_pool_id: str, username: str, attempts: int, invocation_id: str, now: float
 ) -> SignOutOutcome:
-    """What the response says: a result, or the error that it is.
+    """The result or the error that a response means.
 
     Args:
-        response: What the service, or something on the way to it, answered.
-        user_pool_id: Whom the call was about; goes into the outcome.
-        username: Likewise.
-        attempts: How many requests were sent.
-        invocation_id: The result's id where the response has none.
-        now: The time, in seconds since the epoch, for the result of a response that has no date.
+        response: The response of the service, or of something between us and the service.
+        user_pool_id: The pool, for the outcome.
+        username: The user, for the outcome.
+        attempts: The number of requests sent, for the outcome.
+        invocation_id: The result's ID if the response has none.
+        now: The time of the result if the response has no date, in seconds since the epoch.
     """
     identifier = request_id(response)
     body = None if len(response.body) > MAX_BODY else _json(response.body)
@@ -161,22 +161,22 @@ def read_response(
 
 
 def request_id(response: HttpResponse) -> str | None:
-    """What the service calls the request."""
+    """The service's ID of the request."""
     return response.headers.get("x-amzn-requestid") or None
 
 
 def request_uuid(response: HttpResponse) -> str | None:
-    """The same, if it is of the form that AWS gives it: fit for logs, which whatever else came in may not be."""
+    """The same, if it has the form that AWS uses, and so is safe to log."""
     identifier = request_id(response)
     return identifier if identifier is not None and _UUID.fullmatch(identifier) else None
 
 
 def service_time(response: HttpResponse) -> datetime | None:
-    """The response's ``Date``, aware and in UTC; ``None`` where it has none that can be read."""
+    """The ``Date`` of the response, aware and in UTC; ``None`` if it is missing or malformed."""
     return _http_date(response.headers.get("date", ""))
 
 
-@lru_cache(maxsize=4)  # most responses are of the same second
+@lru_cache(maxsize=4)  # most responses have the same second
 def _http_date(text: str) -> datetime | None:
     match = _HTTP_DATE.fullmatch(text)
     if match is None or match[2] not in _MONTHS:
@@ -193,8 +193,8 @@ def _http_date(text: str) -> datetime | None:
 def _is_success(response: HttpResponse, body: object) -> bool:
     """Whether the service confirms a sign-out by a 2xx response.
 
-    Others answer with a 2xx status as well: captive portals, load balancers, another service. What an AWS service says
-    is known by its media type, or by its request id.
+    Captive portals, load balancers and other services send 2xx responses, too. A response of an AWS service has AWS's
+    media type or a request ID.
     """
     if response.body == b"{}" and response.status == 200:
         return True
@@ -225,14 +225,14 @@ def _not_an_answer(response: HttpResponse) -> str:
     if len(response.body) > MAX_BODY:
         return "the response is longer than 1 MiB, so it is no answer to a sign-out"
     kind = response.headers.get("content-type") or "no content type"
-    encoding = response.headers.get("content-encoding")  # such as gzip, which nobody asked for
+    encoding = response.headers.get("content-encoding")  # such as gzip, although it was not requested
     if encoding:
         kind = f"{kind}, {encoding}"
     return f"the response is no answer to a sign-out (HTTP {response.status}, {kind}); is the endpoint right?"
 
 
 def _json(raw: bytes) -> object:
-    if raw == b"{}":  # as the service says yes
+    if raw == b"{}":  # the usual success
         return {}
     try:
         return json.loads(raw.decode())
@@ -241,7 +241,7 @@ def _json(raw: bytes) -> object:
 
 
 def _object(value: object) -> dict[str, Any]:
-    """The JSON object, or an empty one for what is none."""
+    """The JSON object, or an empty one if the value is not an object."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
@@ -269,7 +269,7 @@ def _error_message(document: dict[str, Any]) -> str:
 
 
 def _plain_text(response: HttpResponse) -> str:
-    """A short plain-text body, as gateways and proxies send it; nothing if it is anything else."""
+    """A short plain-text body, as gateways and proxies send it; otherwise an empty string."""
     if len(response.body) > MAX_PLAIN_TEXT or _media_type(response) not in ("", "text/plain"):
         return ""
     try:
@@ -295,11 +295,11 @@ def _text(value: object) -> str:
 
 
 def _timestamp(value: object) -> datetime | None:
-    """An ISO 8601 date and time, in UTC where it names no zone."""
+    """An ISO 8601 date and time; in UTC if it has no time zone."""
     text = _text(value)
     if not text:
         return None
-    if text.endswith(("Z", "z")):  # which fromisoformat reads from Python 3.11 on only
+    if text.endswith(("Z", "z")):  # fromisoformat accepts it from Python 3.11 on
         text = f"{text[:-1]}+00:00"
     try:
         moment = datetime.fromisoformat(text)
@@ -309,5 +309,5 @@ def _timestamp(value: object) -> datetime | None:
 
 
 def _whole_second(now: float) -> datetime:
-    # A clock that was corrected by a Date of the year 9999 may be beyond what a datetime can hold.
+    # After a correction by a Date of the year 9999, the clock can be beyond the range of datetime.
     return datetime.fromtimestamp(min(now, _LATEST), timezone.utc).replace(microsecond=0)

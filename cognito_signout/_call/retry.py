@@ -1,7 +1,7 @@
-"""Whether there is quota for another attempt, and how long to wait before it: AWS's standard mode.
+"""Retries in AWS's standard mode: the quota for them, and the back-off.
 
-Pure but for the quota's balance; randomness comes in as an argument. The numbers are those of the standard
-retry mode as botocore has it (``botocore.retries.standard``), which every AWS SDK shares.
+Apart from the balance of the quota, everything here is pure; randomness is an argument. The numbers come from
+botocore's standard mode (``botocore.retries.standard``), which all AWS SDKs share.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ..errors import SignOutError, TooManyRequestsError
 if TYPE_CHECKING:
     from ..transports import HttpResponse
 
-#: The longest first back-off, in seconds; it doubles with each attempt.
+#: The maximum of the first back-off, in seconds. It doubles with each attempt.
 BASE_DELAY = 0.05
 BASE_DELAY_THROTTLED = 1.0
 MAX_DELAY = 20.0
-#: How many seconds past the back-off a service may ask to be left alone.
+#: The service may ask for a pause that is this many seconds longer than the back-off.
 MAX_EXTRA_DELAY = 5.0
 
 QUOTA_CAPACITY = 500
@@ -31,8 +31,10 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class RetryQuota:
-    """Tokens shared by a client's calls, which retries cost and successes bring back. When a service is down,
-    they run out, and its users stop adding to its load. Safe to share between threads.
+    """Tokens that a client's calls share. Retries cost tokens, and successes return them.
+
+    When the service is down, the tokens run out, so that retries stop adding to its load. Safe to share between
+    threads.
     """
 
     def __init__(self, capacity: int = QUOTA_CAPACITY) -> None:
@@ -42,11 +44,11 @@ class RetryQuota:
 
     @property
     def available(self) -> int:
-        """How many tokens are left."""
+        """The number of tokens left."""
         return self._available
 
     def acquire(self, error: SignOutError) -> int:
-        """Takes what a retry after this error costs, and returns it; 0 if there is not as much left."""
+        """Takes the tokens for a retry after this error and returns their number; 0 if there are too few."""
         cost = RETRY_COST_THROTTLED if isinstance(error, TooManyRequestsError) else RETRY_COST
         with self._lock:
             if cost > self._available:
@@ -55,7 +57,7 @@ class RetryQuota:
             return cost
 
     def release(self, cost: int) -> None:
-        """A call succeeded: gives back what its last retry cost, or one token where there was none."""
+        """Returns the tokens of a successful call's last retry, or one token if there was no retry."""
         if self._available == self._capacity:
             return
         with self._lock:
@@ -63,12 +65,12 @@ class RetryQuota:
 
 
 def delay(error: SignOutError, response: HttpResponse | None, *, attempts: int, random: float) -> float:
-    """How many seconds to wait before the next attempt.
+    """The seconds to wait before the next attempt.
 
     Args:
-        error: Why the last attempt failed.
+        error: The error of the last attempt.
         response: The response, if there was one; it may ask for a pause.
-        attempts: How many requests were sent so far.
+        attempts: The number of requests sent so far.
         random: A random number from 0 up to 1: full jitter.
     """
     base = BASE_DELAY_THROTTLED if isinstance(error, TooManyRequestsError) else BASE_DELAY
@@ -77,7 +79,7 @@ def delay(error: SignOutError, response: HttpResponse | None, *, attempts: int, 
 
 
 def asked_pause(response: HttpResponse | None) -> float:
-    """How many seconds the service asks to be left alone, as far as it is heard where nothing else is waited for."""
+    """The pause that the service asks for, in seconds, up to the limit."""
     return min(_retry_after(response), MAX_EXTRA_DELAY)
 
 

@@ -1,8 +1,7 @@
 """AWS Signature Version 4, for a request with a body and no query: plain functions from strings to strings.
 
-Given what is to be signed, it returns the ``Authorization`` header; it raises nothing and reads no clock.
-botocore's ``SigV4Auth`` is the oracle: given the same instant, keys and headers, the header is the same,
-byte for byte. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+They return the ``Authorization`` header, raise nothing and read no clock. Given the same time, keys and headers, the
+header is the same as that of botocore's ``SigV4Auth``, byte for byte. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def authorization(
     """The ``Authorization`` header of a ``POST`` to ``path``.
 
     Args:
-        access_key: The AWS access key id.
+        access_key: The AWS access key ID.
         secret_key: The secret access key.
         region: The region of the credential scope.
         path: The path of the URL, as it is sent.
@@ -51,7 +50,7 @@ def authorization(
 
 @lru_cache(maxsize=16)
 def signing_key(secret_key: str, date: str, region: str) -> bytes:
-    """The key for one day, region and service, derived from the secret; kept, because deriving it takes longest."""
+    """The key for one day, region and service. It is cached, because deriving it is the slowest part."""
     key = f"AWS4{secret_key}".encode()
     for part in (date, region, SERVICE, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
@@ -60,7 +59,7 @@ def signing_key(secret_key: str, date: str, region: str) -> bytes:
 
 @lru_cache(maxsize=16)
 def canonical_path(path: str) -> str:
-    """The path without dot segments and empty ones, percent-encoded once more."""
+    """The path without dot segments and empty segments, percent-encoded again."""
     segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":

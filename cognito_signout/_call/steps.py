@@ -60,7 +60,7 @@ class Shared:
 
 @frozen
 class Configure:
-    """Resolve the settings for a pool, within a number of seconds; answered with :class:`Settings`."""
+    """Resolve the settings for a pool within ``timeout`` seconds. The result is a :class:`Settings`."""
 
     user_pool_id: str
     timeout: float | None = None
@@ -68,7 +68,7 @@ class Configure:
 
 @frozen
 class Authenticate:
-    """Get the credentials of this moment, or others than those refused; answered with :class:`Credentials`."""
+    """Get the current credentials, or other credentials than the refused ones. The result is a :class:`Credentials`."""
 
     refused: Credentials | None = None
     timeout: float | None = None
@@ -76,10 +76,10 @@ class Authenticate:
 
 @frozen
 class Send:
-    """Send a request within a number of seconds; answered with an :class:`HttpResponse`.
+    """Send a request within ``timeout`` seconds. The result is an :class:`HttpResponse`.
 
     Attributes:
-        after: What the attempt before it ended in, if it is not the first.
+        after: The error of the previous attempt, if there was one.
     """
 
     request: HttpRequest
@@ -90,7 +90,7 @@ class Send:
 
 @frozen
 class Pause:
-    """Wait for a number of seconds; answered with nothing."""
+    """Wait for a number of seconds. There is no result."""
 
     seconds: float
 

@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from ..models import SignOutResult
     from .steps import Flow, Step
 
-#: As botocore names them, so that dashboards show the same for boto3's calls.
+#: botocore's names, so that dashboards show calls of this library and of boto3 together.
 SERVICE, OPERATION = "Cognito Identity Provider", "AdminUserGlobalSignOut"
 
 
 class Listener(Protocol):
-    """What is told of one call."""
+    """Receives the events of one call."""
 
     def begins(self, step: Step) -> None:
-        """A step is about to be done."""
+        """A step is about to be performed."""
         ...
 
     def ends(self, step: Step, answer: object) -> None:
-        """A step was done, with this answer, or an exception."""
+        """A step was performed, with this result or exception."""
         ...
 
     def settled(self, outcome: SignOutResult | Exception | None) -> None:
-        """The call is over. There is no outcome if it was abandoned."""
+        """The call has ended. There is no outcome if it was abandoned."""
         ...
 
 
 def observed(flow: Flow) -> Flow:
-    """The flow, or one that does the same and tells who listens."""
+    """The flow, wrapped in another one if anybody listens."""
     listeners = _listeners()
     return _observed(flow, listeners) if listeners else flow
 
@@ -78,7 +78,7 @@ def _observed(flow: Flow, listeners: list[Listener]) -> Flow:
                     listener.begins(step)
             try:
                 answer: Any = yield step
-            except Exception as error:  # noqa: BLE001 -- the flow decides what becomes of it
+            except Exception as error:  # noqa: BLE001 -- the flow handles it
                 _tell_of_answer(listeners, step, error)
                 step = flow.throw(error)
             else:
@@ -113,7 +113,7 @@ class Records:
         self._began = 0.0
 
     def begins(self, step: Step) -> None:
-        """Says so, if it is a retry."""
+        """Logs a retry."""
         if isinstance(step, Configure):
             self._user_pool_id = step.user_pool_id
         if isinstance(step, Send):
@@ -129,7 +129,7 @@ class Records:
                 )
 
     def ends(self, step: Step, answer: object) -> None:
-        """Says what came of it, if it was a request."""
+        """Logs the result of a request."""
         if isinstance(step, Send):
             seconds = monotonic() - self._began
             extra: dict[str, object] = {
@@ -153,11 +153,11 @@ class Records:
             )
 
     def settled(self, outcome: SignOutResult | Exception | None) -> None:
-        """Nothing: whoever called is told by the outcome."""
+        """Logs nothing: the caller gets the outcome."""
 
 
 class CallSpan:
-    """The span of one call, which is the current one while a request is under way."""
+    """The span of one call. It is the current span while a request is in flight."""
 
     def __init__(self) -> None:
         from opentelemetry import context, trace
@@ -170,7 +170,7 @@ class CallSpan:
         self._token: Any = None
 
     def begins(self, step: Step) -> None:
-        """Makes it the current span, if it is a request."""
+        """Makes the span the current one during a request."""
         if isinstance(step, Send) and self._span.is_recording():
             self._resends += 1
             endpoint = urlsplit(step.settings.endpoint.url)
@@ -182,7 +182,7 @@ class CallSpan:
             self._token = self._context.attach(self._trace.set_span_in_context(self._span))
 
     def ends(self, step: Step, answer: object) -> None:
-        """Takes over what the response says."""
+        """Records the status and the request ID."""
         self._detach()
         if isinstance(answer, HttpResponse):
             self._span.set_attribute("http.response.status_code", answer.status)
@@ -191,7 +191,7 @@ class CallSpan:
                 self._span.set_attribute("aws.request_id", identifier)
 
     def settled(self, outcome: SignOutResult | Exception | None) -> None:
-        """Ends it, with the error if there is one."""
+        """Ends the span, with the error if there is one."""
         self._detach()
         if self._resends > 0:
             self._span.set_attribute("http.request.resend_count", self._resends)
