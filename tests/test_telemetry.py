@@ -63,7 +63,7 @@ def fake() -> FakeCognito:
 def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     """Where spans go, of this test alone: a process can't take its provider back once it is set."""
     exporter = InMemorySpanExporter()
-    provider = TracerProvider()
+    provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     return exporter
@@ -271,7 +271,7 @@ def test_what_is_wrong_with_a_listener_is_no_matter_for_a_call(
     way: Way, fake: FakeCognito, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If this failed, a user could be signed out, and the call end in an exception of the logs."""
-    provider = TracerProvider()
+    provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(cast("Any", Broken()))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
     logger = logging.getLogger("cognito_signout")

@@ -1,7 +1,7 @@
-"""The seam between the protocol and the network: a request, a response, and who carries the one to the other.
+"""The seam between the protocol and the network: a request, a response, and the transport between them.
 
-Write a :class:`Transport` or an :class:`AsyncTransport` to fake the network, to audit what is sent, or to measure it;
-wrap :class:`HttpTransport` or :class:`AsyncHttpTransport` to add to what the library does by itself.
+Write a :class:`Transport` or an :class:`AsyncTransport` to fake the network, to audit requests or to measure them. Wrap
+:class:`HttpTransport` or :class:`AsyncHttpTransport` to add to their behaviour.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = [
     "Transport",
 ]
 
-#: No answer of this service comes near it; whatever does is not an answer of this service.
+#: The maximum size of a response, in bytes. Cognito's responses are far smaller, so a longer one is not from Cognito.
 MAX_BODY = 1024 * 1024
 
 
 class Headers(Mapping[str, str]):
-    """HTTP headers: looked up without regard to case, shown as they were given. Immutable.
+    """HTTP headers. Names are looked up without regard to case and shown as they were given. Immutable.
 
     Args:
-        headers: A mapping, or pairs. The values of a name that is given more than once are joined by commas.
+        headers: A mapping, or pairs. If a name occurs more than once, its values are joined by commas.
 
     >>> Headers({"X-Amzn-RequestId": "1"})["x-amzn-requestid"]
     '1'
@@ -57,14 +57,14 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._items)
 
-    # Every call reads several headers, most of which are missing: the parent's would raise and catch an exception each.
+    # Every call reads several headers, most of which are missing. The inherited method raises an exception for each.
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a header, or the default."""
         item = self._items.get(name.lower())
         return default if item is None else item[1]
 
     def items(self) -> ItemsView[str, str]:
-        """The names with their values; without looking up each name, since every call goes through all of them."""
+        """The names with their values. It does not look up each name, since every call iterates over all headers."""
         return dict(self._items.values()).items()
 
     def __eq__(self, other: object) -> bool:
@@ -86,13 +86,13 @@ def _headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> Headers:
 
 @frozen
 class HttpRequest:
-    """A request, signed and ready to be sent as it is.
+    """A signed request, to be sent unchanged.
 
     Attributes:
         method: ``POST``.
-        url: Where to send it: scheme, host and path.
+        url: The URL: scheme, host and path.
         headers: All of the headers, ``Host`` and ``Content-Length`` included.
-        body: The JSON body. Not shown in ``repr``: it holds the username.
+        body: The JSON body. It is not in ``repr``, because it contains the username.
     """
 
     method: str
@@ -108,8 +108,8 @@ class HttpResponse:
     Attributes:
         status: The HTTP status.
         headers: The headers, looked up without regard to case.
-        body: The body. A transport need not read more than 1 MiB and one byte of it: a longer body is
-            refused in any case. Not shown in ``repr``: it may echo the username.
+        body: The body. A transport need not read more than 1 MiB and one byte: a longer body is refused. It is not in
+            ``repr``, because it may contain the username.
     """
 
     status: int
@@ -118,53 +118,44 @@ class HttpResponse:
 
 
 class Transport(Protocol):
-    """Whoever carries a request to the service and brings back its response."""
+    """Sends requests and returns responses. The default is :class:`HttpTransport`."""
 
     def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
-        """Sends the request, once, and returns the response whatever its status. Follows no redirect.
+        """Sends the request once and returns the response, whatever its status. It follows no redirect.
 
         Args:
-            request: What to send.
-            timeout: How many seconds are left for it; ``None`` for no bound but the transport's own.
+            request: The request, to be sent unchanged.
+            timeout: The time left, in seconds; ``None`` for no limit except the transport's own.
 
         Raises:
-            SignOutConnectionError: No complete response was had. Any other ``OSError`` is taken for one.
-            SignOutTimeoutError: It took too long. Any other ``TimeoutError`` is taken for one.
+            SignOutConnectionError: There was no complete response. Any other ``OSError`` is mapped to this error.
+            SignOutTimeoutError: It took too long. Any other ``TimeoutError`` is mapped to this error.
         """
         ...
 
     def close(self) -> None:
-        """Releases the connections. What is sent afterwards opens new ones."""
+        """Closes the connections. A later call opens new ones."""
         ...
 
 
 class AsyncTransport(Protocol):
-    """A :class:`Transport` for asynchronous calls."""
+    """A :class:`Transport` for asyncio. The default is :class:`AsyncHttpTransport`."""
 
     async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
-        """Sends the request, once, and returns the response whatever its status. Follows no redirect.
-
-        Args:
-            request: What to send.
-            timeout: How many seconds are left for it; ``None`` for no bound but the transport's own.
-
-        Raises:
-            SignOutConnectionError: No complete response was had. Any other ``OSError`` is taken for one.
-            SignOutTimeoutError: It took too long. Any other ``TimeoutError`` is taken for one.
-        """
+        """As :meth:`Transport.send`."""
         ...
 
     async def close(self) -> None:
-        """Releases the connections. What is sent afterwards opens new ones."""
+        """As :meth:`Transport.close`."""
         ...
 
 
 def __getattr__(name: str) -> object:
-    if name == "HttpTransport":  # it brings in ssl and sockets, which users of the seam need not have
+    if name == "HttpTransport":  # imports ssl and sockets
         from ._http import HttpTransport
 
         return HttpTransport
-    if name == "AsyncHttpTransport":  # it brings in asyncio
+    if name == "AsyncHttpTransport":  # imports aiohttp
         from ._async_http import AsyncHttpTransport
 
         return AsyncHttpTransport
