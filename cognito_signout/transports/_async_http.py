@@ -24,7 +24,7 @@ from .._concurrency import forks
 from .._concurrency.waiting import in_thread
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutError
 from . import MAX_BODY, HttpRequest, HttpResponse, _exchange
-from ._exchange import IncompleteResponse, Settings
+from ._exchange import IncompleteResponse, TransportSettings
 from ._proxies import Proxy, find_proxy, wrong_password
 from ._tls import new_context
 
@@ -52,7 +52,7 @@ NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 _connected: ContextVar[Any] = ContextVar("_connected")
 
 
-class AsyncHttpTransport(Settings):
+class AsyncHttpTransport(TransportSettings):
     """The transport of :class:`~cognito_signout.AsyncSignOutClient` unless another one is given.
 
     It uses aiohttp (extra ``async``), and takes the arguments of :class:`HttpTransport`, with these differences:

@@ -28,7 +28,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @define(kw_only=True, eq=False, slots=False)
-class Settings:
+class TransportSettings:
     """The settings of a transport. The transports describe them."""
 
     verify: bool | str = True

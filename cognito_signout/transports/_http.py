@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .._concurrency import forks
 from . import MAX_BODY, _exchange
-from ._exchange import CUT_OFF, IncompleteResponse, Origin, Settings
+from ._exchange import CUT_OFF, IncompleteResponse, Origin, TransportSettings
 from ._proxies import ProxySessions, find_proxy
 from ._tls import new_context
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MIN_TIMEOUT = 0.001
 
 
-class HttpTransport(Settings):
+class HttpTransport(TransportSettings):
     """The transport of :class:`~cognito_signout.SignOutClient` unless another one is given.
 
     It uses ``http.client``; behind a proxy, ``botocore.httpsession.URLLib3Session``.

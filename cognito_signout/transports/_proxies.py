@@ -16,7 +16,7 @@ from attrs import field, frozen
 from .._config.botocore import environment_has_proxies, load
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
 from . import MAX_BODY, HttpRequest, HttpResponse
-from ._exchange import IncompleteResponse, Origin, Settings, checked_response, error_of, locate
+from ._exchange import IncompleteResponse, Origin, TransportSettings, checked_response, error_of, locate
 from ._tls import new_context
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ProxySessions:
         ConfigurationError: A certificate can't be used.
     """
 
-    def __init__(self, proxy: Proxy, settings: Settings) -> None:
+    def __init__(self, proxy: Proxy, settings: TransportSettings) -> None:
         self._proxy = proxy
         self._settings = settings
         self._sessions: dict[tuple[float | None, float | None], Any] = {}
