@@ -174,11 +174,10 @@ class AsyncHttpTransport(TransportSettings):
         """The transport of a connection. Raises :class:`_Stale` if it is an idle one that can't be used again."""
         protocol: Any = connection.protocol
         transport = connection.transport
-        if transport is None:  # it was closed at once
-            raise aiohttp.ServerDisconnectedError
-        sock = transport.get_extra_info("socket")
-        if protocol in self._used and (protocol.should_close or _exchange.is_readable(sock)):
-            raise _Stale
+        sock: Any = transport.get_extra_info("socket") if transport is not None else None
+        is_reused = protocol in self._used
+        if transport is None or (is_reused and (protocol.should_close or _exchange.is_readable(sock))):
+            raise _Stale if is_reused else aiohttp.ServerDisconnectedError
         self._used.add(protocol)
         if self.tcp_keepalive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -252,16 +251,16 @@ def _error_of(fault: Exception, doing: str, proxy: Proxy | None) -> SignOutError
     elif isinstance(fault, aiohttp.ClientError) and proxy is not None:  # it may show the proxy's password
         status = f": HTTP {fault.status}" if isinstance(fault, aiohttp.ClientHttpProxyError) else ""
         return SignOutConnectionError(f"{doing} ({type(fault).__name__}{status})")
-    elif isinstance(fault, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)):
-        cause = IncompleteResponse(_exchange.CUT_OFF)
     elif isinstance(fault, aiohttp.ClientConnectorCertificateError):
         cause = fault.certificate_error
     elif isinstance(fault, aiohttp.ClientConnectorError):
         cause = fault.os_error
+    elif isinstance(fault, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)) or not getattr(
+        fault, "errno", 1
+    ):
+        cause = IncompleteResponse(_exchange.CUT_OFF)
     if isinstance(cause.__cause__, ssl.SSLError):  # aiohttp takes its number for one of the system's
         cause = cause.__cause__
-    elif isinstance(cause, aiohttp.ClientOSError) and cause.errno is None:
-        cause = IncompleteResponse(_exchange.CUT_OFF)
     elif isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
         cause = OSError(cause.errno, os.strerror(cause.errno))  # the words of asyncio and aiohttp quote addresses
     return _exchange.error_of(cause, doing)

@@ -159,8 +159,6 @@ def error_of(fault: BaseException, doing: str) -> SignOutError:
         fault: What a socket, a thread or an HTTP library raised.
         doing: What failed, such as ``could not connect to localhost:80``.
     """
-    if isinstance(fault, SignOutError):
-        return fault
     error: SignOutError
     if isinstance(fault, TimeoutError):
         error = SignOutTimeoutError(f"{doing}: it took too long")
