@@ -1,14 +1,14 @@
-"""How fast to go: when each request of many may be sent, so that a quota shared with others is used, not fought over.
+"""The pace of many requests: when each may be sent, so that processes share a quota without fighting for it.
 
-Pure but for what it remembers: times come in as arguments, waits go out. It goes as fast as it is asked to, at most
-``max_rate`` a second, until the service throttles a request. From then on it keeps to a rate: first the one at
-which requests were getting through, cut at every throttle by the same factor, raised between them by a constant and
-a share of what it was after the cut. As each request is as likely as any other to be the one that is throttled, who
-goes faster is cut more often: processes that share a quota come to share it evenly, without talking to each other.
+It does no I/O and reads no clock: times are arguments, and waits are results. Requests are not delayed, except by
+``max_rate``, until the service throttles one. From then on there is a rate. It starts at the rate at which requests
+were succeeding. Each throttle cuts it by the same factor; between throttles it rises by a constant and a share of the
+rate after the last cut. A faster process sends more requests, is throttled more often and is cut more often, so
+processes share a quota evenly without communicating.
 
-The constants were found by simulation (see ``tests/test_pacing.py``), over quotas of 25 to 2,000 requests a second
-and one to eight processes: the rate must follow the quota closely, and few requests may be throttled for it, as
-whoever else lives on the quota is throttled alike. What makes shares more even throttles more requests.
+The constants were found by simulation (see ``tests/test_pacing.py``), with quotas of 25 to 2,000 requests a second and
+one to eight processes. The rate must follow the quota closely, and few requests may be throttled, because other users
+of the quota are throttled, too. More even shares cost more throttled requests.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ from __future__ import annotations
 import math
 import threading
 
-#: What is left of the rate after a throttle.
+#: The factor by which a throttle cuts the rate.
 CUT = 0.8
-#: By how many requests a second the rate is raised in a second, and by which share of the rate after the cut.
+#: The rise of the rate in a second: a constant in requests a second, and a share of the rate after the cut.
 RISE = 1.0
 RISE_SHARE = 0.5
-#: Until the second throttle, when next to nothing is known yet: twice as fast every second.
+#: The share until the second throttle, while little is known: the rate doubles every second.
 FIRST_RISE_SHARE = math.log(2)
-#: The lowest rate in requests a second, and the lowest to begin with.
+#: The lowest rate in requests a second, and the lowest first rate.
 MIN_RATE = 1.0
 MIN_FIRST_RATE = 5.0
-#: Requests were getting through at no more than this many times the rate of the last second.
+#: The rate of succeeding requests is taken to be at most this many times that of the last second.
 HEADROOM = 1.5
-#: Over how many seconds the rate of the first second is measured, at the least.
+#: The minimum time over which the rate of the first second is measured, in seconds.
 MIN_SPAN = 0.1
-#: Where requests get no answer at all: how many seconds to hold back the next, twice as many after each, and at most.
+#: If requests get no response: the first delay of the next request in seconds, which doubles each time, and its
+#: maximum.
 FIRST_HOLD = 0.05
 MAX_HOLD = 20.0
 
 
 class Pacer:
-    """Says how long each request has to wait, and is told what became of it. Safe to share between threads.
+    """Decides how long each request waits, and learns from the results. Safe to share between threads.
 
     Args:
-        max_rate: How many requests may be sent in a second, retries included. ``None``: no bound until the service
+        max_rate: The maximum number of requests a second, retries included. ``None``: no limit until the service
             throttles.
     """
 
@@ -57,20 +58,20 @@ class Pacer:
 
     @property
     def rate(self) -> float:
-        """How many requests a second it lets go at present; infinite as long as nothing holds them back."""
+        """The current rate in requests a second; infinite before the first throttle without a ``max_rate``."""
         return self._rate
 
     def reserve(self, now: float, random: float, *, patience: float = math.inf) -> float:
-        """How many seconds the next request has to wait. It must be sent then: its place is taken.
+        """Reserves a slot for the next request, which must be sent then.
 
         Args:
             now: The time.
-            random: A random number from 0 up to 1. Processes that keep an even pace could fall into step, and then it
-                would always be the same one that is throttled.
-            patience: How many seconds it can wait.
+            random: A random number from 0 up to 1. Without jitter, processes could synchronise, and the same one would
+                always be throttled.
+            patience: The maximum wait in seconds.
 
         Returns:
-            The seconds; infinite, if they were too many, and no place is taken.
+            The seconds to wait; infinite if they exceed ``patience``, and then no slot is reserved.
         """
         with self._lock:
             self._passed.start(now)
@@ -83,23 +84,23 @@ class Pacer:
             return wait
 
     def passed(self, now: float) -> None:
-        """The service took a request, whatever it said to it."""
+        """The service accepted a request, whatever the response was."""
         with self._lock:
             self._failures = 0
             self._passed.add(now)
             if self._rise_share is not None:
                 share_of = self._rate if self._rise_share == FIRST_RISE_SHARE else self._rate_after_cut
                 rise = RISE + self._rise_share * share_of
-                # In a second, as many requests get through as the rate says; each raises it by its part.
+                # Each request contributes its share of the rise of one second.
                 self._rate = min(self._rate + rise / self._rate, self._max_rate)
 
     def throttled(self, *, sent_at: float, now: float, pause: float = 0.0) -> None:
-        """The service refused a request for having had too many.
+        """The service throttled a request.
 
         Args:
-            sent_at: When the request was sent. One that was sent before the last cut tells nothing new.
+            sent_at: When the request was sent. A request from before the last cut is ignored.
             now: The time.
-            pause: How many seconds the service asked to be left alone.
+            pause: The pause in seconds that the service asked for.
         """
         with self._lock:
             self._failures = 0
@@ -117,11 +118,13 @@ class Pacer:
             self._cut_at = now
 
     def failed(self, *, sent_at: float, now: float) -> None:
-        """A request got no answer, or that of a service which is down. While nothing gets through, every failure holds
-        back all that follows for longer: nobody's attempts are used up on a network that is gone.
+        """A request got no response, or the response of a service that is down.
+
+        Each further failure delays all requests for longer, so that an outage does not use up the attempts of every
+        user.
 
         Args:
-            sent_at: When the request was sent. One that was sent before the last failure tells nothing new.
+            sent_at: When the request was sent. A request from before the last failure is ignored.
             now: The time.
         """
         with self._lock:
@@ -134,7 +137,7 @@ class Pacer:
 
 
 class _Count:
-    """How many requests got through in the last second: this second's, and a share of those in the one before."""
+    """Counts the requests of the last second: those of this second, and a share of those of the previous one."""
 
     def __init__(self) -> None:
         self._started = math.nan

@@ -1,8 +1,8 @@
-"""Many users: what the blocking and the async client share of it.
+"""The rules of ``sign_out_many`` that both clients share, without I/O.
 
-Pure: which arguments will do, how many users may be in hand, which errors end the work, and in which order all that
-is told. Whoever consumes the outcomes is the only one to pull usernames, so no more of them are held than are in
-hand: in flight, or done and waiting to be yielded.
+They say which arguments are valid, how many users may be pending, which errors end the run, and when an error is
+raised. Only the consumer of the outcomes pulls usernames, so no more of them are held than are pending: in flight, or
+waiting to be yielded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..models import SignOutOutcome
 
-#: What would befall every other user alike.
+#: The errors that affect every user.
 ENDING_ERRORS = (
     AuthenticationError,
     ConfigurationError,
@@ -49,7 +49,7 @@ def check_arguments(
     timeout: float | timedelta | None,
     takes_async: bool = False,
 ) -> None:
-    """Raises a :class:`ValidationError` for what can't be right, before a username is pulled."""
+    """Raises a :class:`ValidationError` for an invalid argument, before a username is pulled."""
     check_user_pool_id(user_pool_id)
     check_timeout(timeout)
     kinds = (Iterable, AsyncIterable) if takes_async else Iterable
@@ -64,10 +64,10 @@ def check_arguments(
 
 
 class Progress:
-    """How far the work has got: how many users are in hand, whether more may be pulled, and what has ended it.
+    """The progress of a run: how many users are pending, whether more may be pulled, and which error ends it.
 
     Args:
-        max_concurrency: How many users may be in hand.
+        max_concurrency: The maximum number of pending users.
     """
 
     def __init__(self, max_concurrency: int) -> None:
@@ -81,16 +81,16 @@ class Progress:
         return not self._is_exhausted and self._failure is None and self.pending < self._max_pending
 
     def pulled(self) -> None:
-        """A username is in hand."""
+        """A username was pulled."""
         self.pending += 1
 
     def exhausted(self, failure: BaseException | None = None) -> None:
-        """There are no more usernames, or there is an error instead of the next one."""
+        """There are no more usernames, or pulling the next one failed."""
         self._is_exhausted = True
         self._failure = self._failure or failure
 
     def settled(self, outcome: SignOutOutcome | BaseException) -> SignOutOutcome | None:
-        """An outcome is there. Returns it if it is to be yielded, and not the one to be raised in the end."""
+        """There is an outcome. Returns it, unless it is the error to raise at the end."""
         self.pending -= 1
         if isinstance(outcome, BaseException) and not isinstance(outcome, SignOutError):
             self._failure = self._failure or outcome
@@ -101,6 +101,6 @@ class Progress:
         return outcome
 
     def finish(self) -> None:
-        """All that was in hand is yielded: raises what has ended the work, even if it was the last user's."""
+        """All outcomes are yielded: raises the error that ended the run, if there is one."""
         if self._failure is not None:
             raise self._failure

@@ -1,4 +1,4 @@
-"""Runs many users' calls in asyncio's tasks: the async side of ``sign_out_many``."""
+"""Runs the calls of the async ``sign_out_many`` in tasks."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ async def in_tasks(
     *,
     max_concurrency: int,
 ) -> AsyncGenerator[SignOutOutcome, None]:
-    """Yields what comes of each username, as it comes.
+    """Yields the outcomes of all usernames in completion order.
 
     Args:
-        sign_out: What to do for one of them, in a task of its own.
-        usernames: An async source is waited for in a task too, while outcomes are yielded.
-        max_concurrency: How many users may be in hand.
+        sign_out: Signs one user out, in a task.
+        usernames: An async iterable is awaited in a task, too, while outcomes are yielded.
+        max_concurrency: The maximum number of pending users.
     """
     progress = Progress(max_concurrency)
     tasks: set[asyncio.Task[Any]] = set()
@@ -38,12 +38,12 @@ async def in_tasks(
         return task
 
     def begin(pulled: Callable[[], str]) -> None:
-        """Begins with the next user, if there is one."""
+        """Starts with the next user, if there is one."""
         try:
             username = pulled()
         except (StopIteration, StopAsyncIteration):
             progress.exhausted()
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- raised when what is in hand is yielded
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- raised after the pending outcomes
             progress.exhausted(error)
         else:
             progress.pulled()
@@ -81,6 +81,6 @@ async def _next(names: AsyncIterator[str]) -> str:
 
 
 def _outcome(task: asyncio.Task[SignOutOutcome]) -> SignOutOutcome | BaseException:
-    if task.cancelled():  # by somebody else
+    if task.cancelled():  # by other code
         return asyncio.CancelledError()
     return task.exception() or task.result()

@@ -1,6 +1,6 @@
-"""Runs many users' calls in threads: the blocking side of ``sign_out_many``.
+"""Runs the calls of ``sign_out_many`` in threads.
 
-The threads are daemons, so that an iterator that nobody finished can't keep a process from ending.
+The threads are daemons, so an unfinished iterator does not keep the process from ending.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..models import SignOutOutcome
 
-#: What a thread takes for the end, and no username, not even a wrong one such as ``None``.
+#: Tells a thread to end. It differs from every username, even from an invalid one such as ``None``.
 _END = object()
 
 
@@ -31,16 +31,16 @@ def in_threads(
     max_concurrency: int,
     stop: threading.Event,
 ) -> Generator[SignOutOutcome, None, None]:
-    """Yields what comes of each username, as it comes.
+    """Yields the outcomes of all usernames in completion order.
 
     Args:
-        sign_out: What to do for one of them, in one of the threads. It raises :class:`Stopped` to abandon it.
-        usernames: Pulled in the thread that consumes.
-        max_concurrency: How many users may be in hand, and threads at work.
-        stop: Set when the work is to be abandoned.
+        sign_out: Signs one user out, in one of the threads. It raises :class:`Stopped` to abandon the call.
+        usernames: Pulled in the thread that iterates.
+        max_concurrency: The maximum number of pending users, and of threads.
+        stop: Set to abandon the run.
 
     Raises:
-        ConfigurationError: A forked child wants more of it; the threads are the parent's.
+        ConfigurationError: A forked child continues the iteration. The threads belong to the parent.
     """
     pid = os.getpid()
     progress = Progress(max_concurrency)
@@ -56,7 +56,7 @@ def in_threads(
                 except StopIteration:
                     progress.exhausted()
                     continue
-                except Exception as error:  # noqa: BLE001 -- raised when what is in hand is yielded
+                except Exception as error:  # noqa: BLE001 -- raised after the pending outcomes
                     progress.exhausted(error)
                     continue
                 progress.pulled()
@@ -64,8 +64,8 @@ def in_threads(
                 if len(threads) < progress.pending:
                     try:
                         threads.append(_started(sign_out, todo, done, stop))
-                    except RuntimeError:  # there can be no more of them, and fewer do as well
-                        if not threads:  # not even one: better to block than to fail
+                    except RuntimeError:  # no more threads can be started; fewer are enough
+                        if not threads:  # not even one: blocking is better than failing
                             done.put(_outcome(sign_out, todo.get()))
                 if progress.may_pull() and done.empty():
                     continue
@@ -73,22 +73,22 @@ def in_threads(
             if outcome is not None:
                 yield outcome
                 if os.getpid() != pid:
-                    raise ConfigurationError("the iterator was begun before a fork; in the child, begin another one")
+                    raise ConfigurationError("the iterator was created before a fork; create another one in the child")
         progress.finish()
     finally:
-        if os.getpid() == pid:  # else the threads are the parent's, and so may be whoever held a lock at the fork
+        if os.getpid() == pid:  # in a child, the threads and the locks belong to the parent
             stop.set()
             for _ in threads:
                 todo.put(_END)
             for thread in threads:
-                if thread is not threading.current_thread():  # which may be where the garbage is collected
+                if thread is not threading.current_thread():  # garbage collection may run in one of them
                     thread.join()
 
 
 def _outcome(sign_out: Callable[[str], SignOutOutcome], username: str) -> SignOutOutcome | BaseException:
     try:
         return sign_out(username)
-    except Exception as error:  # noqa: BLE001 -- a handler's or a transport's, for the consumer
+    except Exception as error:  # noqa: BLE001 -- of a handler or a transport, for the consumer
         return error
 
 
@@ -101,7 +101,7 @@ def _started(
                 done.put(sign_out(username))
             except Stopped:
                 break
-            except BaseException as error:  # noqa: BLE001 -- a handler's or a transport's, for the consumer
+            except BaseException as error:  # noqa: BLE001 -- of a handler or a transport, for the consumer
                 done.put(error)
 
     context = contextvars.copy_context()  # the consumer's
