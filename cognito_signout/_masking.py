@@ -1,8 +1,8 @@
-"""What may be shown of texts that others wrote: no username, and nothing that looks like a key.
+"""Masks usernames and text that looks like a key in texts that come from outside.
 
-Pure. Services echo what they were sent: Cognito the username, and AWS, where it refuses a signature, the request that
-it was to sign, session token included. Sources of credentials, parsers of configuration files and transports of
-others quote in their exceptions whatever they please; a traceback would show that, too.
+Services quote what they were sent: Cognito quotes the username, and AWS quotes the whole request, session token
+included, when it refuses a signature. Credential sources, parsers of configuration files and custom transports may
+quote anything in their exceptions, which a traceback would show.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 MASK = "***"
 
-#: Names shorter than this are looked for as words of their own: there is an "a" in most texts, and nothing is hidden by
-#: ``***ws configure``.
+#: Names shorter than this are masked only as whole words: most texts contain an "a", and ``***ws configure`` hides
+#: nothing.
 MIN_LENGTH = 4
 
 _ID = re.compile(r"[A-Za-z0-9-]{,64}")
 
-#: A character of base64, as it is and as URLs and JSON spell it.
+#: A character of base64, plain or as URLs and JSON spell it.
 _UNIT = r"(?:[A-Za-z0-9/+]|%2[BbFf]|%3[Dd]|\\/)"
-#: A secret access key has 40 characters of base64, a session token more than 100; there are letters of both cases and
-#: digits in either, which a path or a hash in hexadecimal that is as long hardly has. And signatures, where they are
-#: named. The names of roles in ARNs, which errors are about, can look alike.
+#: A secret access key has 40 characters of base64, a session token more than 100. Both contain upper-case and
+#: lower-case letters and digits, which long paths and hexadecimal hashes rarely do. Signatures are matched by name.
+#: ARNs are spared: the names of roles can look like keys, and errors are about them.
 _KEY = re.compile(
     r"(?P<arn>arn:aws[a-z-]*:[A-Za-z0-9:/+=,.@_-]+)"
     r"|(?<![A-Za-z0-9/+])(?=[a-z0-9/+%\\]*[A-Z])(?=[A-Z0-9/+%\\]*[a-z])(?=[A-Za-z/+%\\]*[0-9])"
@@ -36,30 +36,29 @@ _KEY = re.compile(
 
 
 def masked(text: str, username: str | None) -> str:
-    """The text with ``***`` in the place of the username, however it is spelled, and of keys.
+    """The text with ``***`` instead of the username, in any spelling, and of keys.
 
     Args:
         text: The text.
-        username: The username, if it is about one.
+        username: The username, if the text is about a user.
     """
     keys = [match.span() for match in _KEY.finditer(text) if match["arn"] is None]
     return _without(text, keys + _names(text, username))
 
 
 def masked_id(text: str, username: str | None) -> str:
-    """The same for the id of a request, which may look like a key: the fake services of others make such."""
+    """The same for the ID of a request, which may look like a key: some fake services create such IDs."""
     return _without(text, _names(text, username)) if _ID.fullmatch(text) else masked(text, username)
 
 
 def _names(text: str, username: str | None) -> list[tuple[int, int]]:
-    """Where the username is."""
+    """The positions of the username."""
     if not username:
         return []
     from urllib.parse import quote
 
-    # Cognito's usernames may be case-insensitive, and then it echoes them in lower case; which, for a few letters, is
-    # more than IGNORECASE knows of: "İ" becomes two characters, and so does "ß" in upper case. And whoever quotes a
-    # request may quote it as it was written.
+    # If usernames are case-insensitive, Cognito quotes them in lower case. IGNORECASE does not cover a few letters: "İ"
+    # becomes two characters, and so does "ß" in upper case. JSON and percent encoding occur in quoted requests.
     spellings = {username, username.casefold()}
     spellings |= {json.dumps(name)[1:-1] for name in spellings}
     spellings |= {quote(username, safe="", errors="replace"), quote(username, errors="replace")}
@@ -70,7 +69,7 @@ def _names(text: str, username: str | None) -> list[tuple[int, int]]:
 
 
 def _without(text: str, spans: list[tuple[int, int]]) -> str:
-    """The text with a mask for each span, or for those that overlap."""
+    """The text with a mask for each span. Overlapping spans get one mask."""
     shown, end = "", 0
     for start, stop in sorted(spans):
         if start >= end:
@@ -80,12 +79,12 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
 
 
 def safe_to_show(cause: BaseException | None, username: str | None = None) -> BaseException | None:
-    """The exception that another one came from, if a traceback may show it, and all that it came from itself."""
+    """The cause of an exception, or ``None`` if a traceback must not show it or one of its own causes."""
     return None if any(_tells(error, username) for error in _shown_with(cause)) else cause
 
 
 def _tells(error: BaseException, username: str | None) -> bool:
-    # What can't be parsed, the parser of configuration files quotes, line by line.
+    # The parser of configuration files quotes the lines that it can't parse.
     texts = [_text(error), *getattr(error, "__notes__", ())]
     return type(error).__module__ == "configparser" or any(text != masked(text, username) for text in texts)
 
@@ -93,12 +92,12 @@ def _tells(error: BaseException, username: str | None) -> bool:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 -- it is anybody's; a traceback shows as much of it
+    except Exception:  # noqa: BLE001 -- a traceback shows nothing of it, either
         return ""
 
 
 def _shown_with(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception and those that a traceback shows with it."""
+    """The exception and the others that a traceback shows with it."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:

@@ -1,8 +1,7 @@
-"""What can go wrong, as classes, and the table that maps the service's error codes onto them.
+"""The exceptions, and the table that maps the service's error codes to them.
 
-Given: a message and where it came from. Nothing here does I/O or knows who raises what. An error never
-shows the username: ``str()`` and ``repr()`` mask it even where the service echoed it in its message; and likewise what
-looks like a key.
+Nothing here does I/O. ``str()`` and ``repr()`` of an error mask the username, even if the service's message contains
+it, and text that looks like a key.
 """
 
 from __future__ import annotations
@@ -38,20 +37,19 @@ __all__ = [
 
 
 class SignOutError(Exception):
-    """A call that did not sign the user out. The base of everything that this library raises.
+    """The user was not signed out, or the outcome is unknown. The base class of all errors of this library.
 
     Attributes:
         code: A stable, upper-case name for the kind of error, such as ``USER_NOT_FOUND``.
-        message: What went wrong, verbatim. It may hold the username, or a session token, where the service
-            echoed it; ``str(error)`` and ``repr(error)`` show ``***`` in its place.
-        user_pool_id: The user pool that the call was about, if it got that far.
-        username: The user that the call was about, if it got that far.
-        attempts: How many requests were sent.
-        retryable: Whether the same call may succeed when it is made again later.
-        aws_code: The error code as the service sent it, such as ``UserNotFoundException``; ``None``
-            where the service did not answer or named no code.
-        http_status: The HTTP status of the answer; ``None`` where there was none.
-        request_id: The service's id of the request, for AWS support; ``None`` where there was none.
+        message: What went wrong, verbatim. It may contain the username or a session token if the service quoted
+            them; ``str(error)`` and ``repr(error)`` show ``***`` instead.
+        user_pool_id: The user pool of the call; ``None`` if it is not known.
+        username: The user of the call; ``None`` if it is not known.
+        attempts: The number of requests sent.
+        retryable: Whether the same call may succeed later.
+        aws_code: The service's error code, such as ``UserNotFoundException``; ``None`` if there was none.
+        http_status: The HTTP status of the response; ``None`` if there was no response.
+        request_id: The service's ID of the request, for AWS support; ``None`` if there was none.
         reason_code: The ``reasonCode`` of an ``InvalidParameterException``, else ``None``.
     """
 
@@ -72,7 +70,7 @@ class SignOutError(Exception):
         request_id: str | None = None,
         reason_code: str | None = None,
     ) -> None:
-        super().__init__()  # no args: whoever prints them would print the username with them
+        super().__init__()  # no args: printing them would print the username
         self.message = message
         self.user_pool_id = user_pool_id
         self.username = username
@@ -87,7 +85,7 @@ class SignOutError(Exception):
             self.retryable = retryable
 
     def to_envelope(self) -> ErrorEnvelope:
-        """This error as the documented JSON envelope, with the message verbatim.
+        """The error as the documented JSON envelope, with the message verbatim.
 
         >>> UserNotFoundError("User does not exist.").to_envelope()
         {'success': False, 'error': {'code': 'USER_NOT_FOUND', 'message': 'User does not exist.'}}
@@ -127,7 +125,7 @@ class SignOutError(Exception):
         return _restore, (type(self), self.__dict__)
 
     def _mask_code(self, code: str) -> str:
-        # The codes that are known hold nobody's name, and would only become unreadable for a user called "user".
+        # Known codes contain no usernames. Masking would only make them unreadable for a user called "user".
         return code if code in BY_CODE or code in BY_AWS_CODE else self._mask(code)
 
     def _mask(self, text: str) -> str:
@@ -135,37 +133,38 @@ class SignOutError(Exception):
 
 
 def _restore(cls: type[SignOutError], state: dict[str, Any]) -> SignOutError:
-    """Makes a copied or unpickled error, without calling an ``__init__`` that subclasses may change."""
+    """Creates a copied or unpickled error without ``__init__``, whose arguments a subclass may change."""
     error = cls.__new__(cls)
     error.__dict__.update(state)
     return error
 
 
 class ValidationError(SignOutError, ValueError):
-    """An argument breaks the service model's own constraints. Nothing was sent, unless it is an
-    :class:`InvalidParameterError`, its subclass: then the service was the one who noticed.
+    """An argument breaks the service model's constraints. Nothing was sent.
+
+    The subclass :class:`InvalidParameterError` means that the service found a parameter invalid.
     """
 
     code = "VALIDATION_ERROR"
 
 
 class CredentialsError(SignOutError):
-    """There are no usable AWS credentials: none were found, or half of them, or they have expired and
-    can't be refreshed, or their source failed. The message says what was tried.
+    """There are no usable AWS credentials: they are missing, incomplete, or expired and not refreshable, or their
+    source failed. The message says what was tried.
     """
 
     code = "CREDENTIALS_ERROR"
 
 
 class ConfigurationError(SignOutError, ValueError):
-    """The client can't work as it was set up: no region, an unknown profile, a malformed setting."""
+    """The configuration can't be used: no region, an unknown profile, a malformed setting."""
 
     code = "CONFIGURATION_ERROR"
 
 
 class SignOutConnectionError(SignOutError, ConnectionError):
-    """No complete HTTP response was had: DNS, a refused or reset connection, TLS, a proxy, a response
-    that was cut off or was not HTTP. The user may or may not be signed out.
+    """There was no complete HTTP response: DNS, a refused or reset connection, TLS, a proxy, a response that was cut
+    off or is not HTTP. The user may or may not be signed out.
     """
 
     code = "CONNECTION_ERROR"
@@ -182,15 +181,15 @@ class SignOutTimeoutError(SignOutError, TimeoutError):
 
 
 class InvalidResponseError(SignOutError):
-    """A response that is no answer to this call: a page of HTML with status 200, a redirect, a body over
-    1 MiB. It is never taken for a sign-out.
+    """The response did not come from Cognito: a page of HTML with status 200, a redirect, a body over 1 MiB. It does
+    not count as a sign-out.
     """
 
     code = "INVALID_RESPONSE"
 
 
 class ServiceError(SignOutError):
-    """The service answered, and said no. The base of the classes below."""
+    """The service refused the request. The base class of the classes below."""
 
 
 class InvalidParameterError(ServiceError, ValidationError):
@@ -210,7 +209,7 @@ class ResourceNotFoundError(ServiceError):
 
 
 class NotAuthorizedError(ServiceError):
-    """The credentials are good, but don't allow ``cognito-idp:AdminUserGlobalSignOut`` on this pool
+    """The credentials are valid, but do not allow ``cognito-idp:AdminUserGlobalSignOut`` on this pool
     (``NotAuthorizedException``, ``AccessDeniedException``).
     """
 
@@ -245,12 +244,12 @@ class InternalServiceError(ServiceError):
 
 
 class UnknownServiceError(ServiceError):
-    """The service answered with an error that this library does not know. ``code`` is the code as it
-    came, or ``UNKNOWN`` where there was none.
+    """The service returned an error that this library does not know. ``code`` is the service's code, or ``UNKNOWN`` if
+    there was none.
     """
 
 
-#: The throttling codes of AWS's standard retry mode, as botocore has them.
+#: The throttling codes of AWS's standard retry mode, from botocore.
 THROTTLING_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -270,9 +269,8 @@ THROTTLING_CODES = frozenset(
     }
 )
 
-#: Which class an error code of the service is: the errors that the service model lists for this operation,
-#: and those that every AWS API may answer with
-#: (https://docs.aws.amazon.com/awssupport/latest/APIReference/CommonErrors.html).
+#: The class of each error code: those that the service model lists for this operation, and those that every AWS API may
+#: return (https://docs.aws.amazon.com/awssupport/latest/APIReference/CommonErrors.html).
 BY_AWS_CODE: Mapping[str, type[ServiceError]] = {
     "InvalidParameterException": InvalidParameterError,
     "SerializationException": InvalidParameterError,
@@ -313,7 +311,7 @@ BY_AWS_CODE: Mapping[str, type[ServiceError]] = {
     **dict.fromkeys(THROTTLING_CODES, TooManyRequestsError),
 }
 
-#: Which class a code of the documented envelope is, so that an envelope can be read back.
+#: The class of each code of the documented envelope, to read an envelope back.
 BY_CODE: Mapping[str, type[SignOutError]] = {
     cls.code: cls
     for cls in (

@@ -1,8 +1,7 @@
-"""What a sign-out gives back: the result, and the JSON envelopes it can be turned into.
+"""The result of a sign-out, and the JSON envelopes.
 
-Frozen values that know nothing of how they came about. The times a result speaks of are those of the
-service: see https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUserGlobalSignOut.html
-for what a sign-out ends, and what it leaves to expire.
+These are frozen values. All times are those of the service. For what a sign-out ends, and what it leaves to expire, see
+https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUserGlobalSignOut.html
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ErrorDetails", "ErrorEnvelope", "SignOutOutcome", "SignOutResult", "SuccessData", "SuccessEnvelope"]
 
-#: How long access and ID tokens live unless the app client says otherwise.
+#: The validity of access and ID tokens, unless the app client has another setting.
 DEFAULT_TOKEN_VALIDITY = timedelta(hours=1)
-#: How long the hosted UI's session cookie can still fetch new tokens. It can't be configured.
+#: How long a hosted-UI cookie can still get new tokens. It can't be configured.
 HOSTED_UI_COOKIE_VALIDITY = timedelta(hours=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -67,13 +66,13 @@ class SignOutResult:
     """A user was signed out: every refresh token issued to the user before ``created_at`` is revoked.
 
     Attributes:
-        id: The service's id of this sign-out: the envelope's ``data.id``, else the request id
-            (``x-amzn-RequestId``), else the invocation id that the client sent.
-        created_at: When the service did it: the envelope's ``data.created_at``, else the response's
-            ``Date``, else this machine's clock. Aware, in UTC.
+        id: The service's ID of this sign-out: ``data.id`` of the envelope; else the request ID
+            (``x-amzn-RequestId``); else the invocation ID that the client sent.
+        created_at: The time of the sign-out: ``data.created_at`` of the envelope; else the ``Date`` of the response;
+            else this machine's clock. Aware, in UTC.
         user_pool_id: The pool of the user.
-        username: The user, as given to the call. Not shown in ``repr``, not even as a part of the id.
-        attempts: How many requests it took.
+        username: The user, as passed to the call. It is not in ``repr``, not even as a part of the ID.
+        attempts: The number of requests sent.
     """
 
     id: str
@@ -88,10 +87,9 @@ class SignOutResult:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def revokes(self, *, issued_at: datetime | float) -> bool:
-        """Whether a token issued at ``issued_at`` is one that this sign-out ended.
+        """Whether a token with this ``iat`` was issued before the sign-out, so that services must refuse it.
 
-        Whoever verifies access and ID tokens offline goes on accepting those issued before the sign-out
-        until they expire, unless this is asked about the token's ``iat``.
+        A service that verifies access and ID tokens offline accepts them until they expire, unless it checks this.
 
         Args:
             issued_at: The token's ``iat`` claim, in seconds since the epoch, or an aware datetime.
@@ -101,7 +99,7 @@ class SignOutResult:
             seconds, and a tie counts as revoked.
 
         Raises:
-            ValidationError: for a datetime without a time zone, and for what is no finite number.
+            ValidationError: The datetime has no time zone, or the number is not finite.
 
         >>> signed_out = SignOutResult(
         ...     id="1", created_at=datetime(2025, 1, 1, tzinfo=timezone.utc), user_pool_id="us-east-1_A", username="a"
@@ -115,11 +113,11 @@ class SignOutResult:
         """When the last access or ID token issued before this sign-out expires.
 
         Args:
-            validity: The longest validity of access and ID tokens that the pool's app clients are
-                configured for. Default: 1 hour, as Cognito's.
+            validity: The longest validity of access and ID tokens in the settings of the pool's app clients.
+                Default: 1 hour, which is Cognito's default.
 
         Raises:
-            ValidationError: if ``validity`` is no timedelta or negative, or reaches past what a datetime can hold.
+            ValidationError: ``validity`` is not a timedelta, is negative, or reaches beyond the year 9999.
         """
         if not isinstance(validity, timedelta) or validity < timedelta(0):
             raise ValidationError("validity must be a timedelta, and not negative")
@@ -130,13 +128,13 @@ class SignOutResult:
 
     @property
     def hosted_ui_expires_by(self) -> datetime:
-        """When the last hosted-UI (managed login) cookie that can still fetch new tokens expires, which is one hour
-        after the sign-out. To end that session at once, send the browser to the pool's ``/logout``.
+        """When the last hosted-UI (managed login) cookie that can still get new tokens expires: one hour after the
+        sign-out. To end that session at once, send the browser to the pool's ``/logout``.
         """
         return self.tokens_expire_by(HOSTED_UI_COOKIE_VALIDITY)
 
     def to_envelope(self) -> SuccessEnvelope:
-        """This result as the documented JSON envelope."""
+        """The result as the documented JSON envelope."""
         created_at = self.created_at.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
         return {"success": True, "data": {"id": self.id, "created_at": created_at}}
 
@@ -154,8 +152,8 @@ def _seconds(issued_at: datetime | float) -> int:
 
 
 def _whole_seconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(seconds=1)  # exact, which timestamp() is not
+    return (moment - _EPOCH) // timedelta(seconds=1)  # exact, unlike timestamp()
 
 
-#: What became of one user: signed out, or why not. Both know their ``user_pool_id`` and ``username``.
+#: The outcome for one user. Results and errors have a ``user_pool_id`` and a ``username``.
 SignOutOutcome: TypeAlias = SignOutResult | SignOutError

@@ -308,7 +308,7 @@ def test_no_usernames_in_a_file_is_said(tmp_path: Path, capsys: pytest.CaptureFi
         (["--user-pool-id", POOL, "--max-concurrency", "many", "alice"], "--max-concurrency: must be"),
         (["--user-pool-id", POOL, "--from-file", "nowhere.txt"], "can't read nowhere.txt: No such file"),
         (["--user-pool-id", POOL, "--journal", "/nowhere/run", "alice"], "/nowhere/run: No such file"),
-        (["--user-pool-id", POOL, "--journal", __file__, "alice"], "is no journal of this command"),
+        (["--user-pool-id", POOL, "--journal", __file__, "alice"], "is not a journal of this command"),
     ],
 )
 def test_wrong_usage_and_configuration_are_status_2(
@@ -344,7 +344,7 @@ def test_what_would_befall_everyone_stops_it_and_the_journal_knows_how_far(servi
     complaint, summary, advice = done.stderr.splitlines()
     assert complaint.startswith("cognito-signout: The fake was told to fail. [NOT_AUTHORIZED, AccessDeniedException")
     assert summary.startswith("5 signed out; took")
-    assert advice == "to go on, start the same command again: it skips the 5 who are signed out already"
+    assert advice == "to resume, start the same command again: it skips the 5 users who are signed out already"
     assert len(service.requests) == 6
     done = run(*arguments)
     assert (done.returncode, sorted(names_in(done.stdout))) == (0, names[5:])
@@ -402,7 +402,7 @@ def test_a_rehearsal_does_not_count_as_a_run(
         assert main([*arguments, *elsewhere]) == 0
         assert main([*arguments, *elsewhere, "--dry-run"]) == 0
     assert main(arguments) == 2
-    assert "and not about AWS: use another file" in capsys.readouterr().err
+    assert "not about AWS; use another file" in capsys.readouterr().err
 
 
 def test_a_run_that_is_killed_again_and_again_signs_everyone_out(service: Service, tmp_path: Path) -> None:
@@ -558,7 +558,7 @@ def test_a_signal_lets_what_is_in_flight_finish(service: Service, tmp_path: Path
     assert notice.startswith("interrupted: finishing what is in flight")
     summary, advice = done.stderr.splitlines()
     assert summary.startswith("8 signed out; took")
-    assert advice == "to go on, start the same command again: it skips the 8 who are signed out already"
+    assert advice == "to resume, start the same command again: it skips the 8 users who are signed out already"
     assert sorted(names_in(printed + done.stdout)) == sorted(service.names, key=str)
     done = run(*arguments)
     assert (done.returncode, len(names_in(done.stdout))) == (0, 92)

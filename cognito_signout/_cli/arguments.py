@@ -1,4 +1,4 @@
-"""What the command can be told."""
+"""The arguments of the command."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .._version import __version__
 from ..errors import ValidationError
 from .usernames import STDIN
 
-#: The users of the embedded fake, in whichever pool is named.
+#: The users of the embedded fake, in every pool.
 FAKE_USERS = ("alice", "bob", "carol")
-#: As many as a client has connections unless told otherwise.
+#: The same as the default of ``max_pool_connections``.
 DEFAULT_CONCURRENCY = 10
 
 
@@ -21,9 +21,9 @@ def new_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cognito-signout",
         description="Sign users of an Amazon Cognito user pool out of all devices. "
-        "Prints a JSON object for each user, on a line of its own.",
+        "Prints one JSON object per line, one for each user.",
         epilog="Exit status: 0 if every user was signed out, 1 if some were not, 2 for wrong usage or configuration "
-        "and for errors that would befall every user alike, 130 if interrupted.",
+        "and for errors that affect every user, 130 if interrupted.",
     )
     parser.add_argument(
         "--user-pool-id", required=True, type=_user_pool_id, metavar="ID", help="such as us-east-1_Ab129faBb"
@@ -32,20 +32,20 @@ def new_parser() -> argparse.ArgumentParser:
         "usernames",
         nargs="*",
         metavar="USERNAME",
-        help=f"the user's name, an alias, or the sub; {STDIN} reads them from standard input, one a line",
+        help=f"a username, an alias or a sub; {STDIN} reads them from standard input, one per line",
     )
     parser.add_argument(
         "--from-file",
         action="append",
         default=[],
         metavar="FILE",
-        help=f"read usernames from a file, one a line; {STDIN} is standard input",
+        help=f"read usernames from a file, one per line; {STDIN} is standard input",
     )
     parser.add_argument(
         "--journal",
         metavar="FILE",
-        help="keep what became of each user in this file; started again with it, the command skips whom it has signed "
-        "out already; with it, nobody who is named twice is signed out twice",
+        help="record results in this file; started again with the same file, the command skips the users that it has "
+        "signed out; a username that occurs twice is signed out once",
     )
     parser.add_argument("--max-rate", type=_rate, metavar="N", help="send at most N requests a second (default: any)")
     parser.add_argument(
@@ -53,25 +53,25 @@ def new_parser() -> argparse.ArgumentParser:
         type=_concurrency,
         default=DEFAULT_CONCURRENCY,
         metavar="N",
-        help="have at most N users under way at once (default: %(default)s)",
+        help="process at most N users at the same time (default: %(default)s)",
     )
-    parser.add_argument("--region", help="the region of the pool (default: the one that its id begins with)")
+    parser.add_argument("--region", help="the region of the pool (default: the region in the pool ID)")
     parser.add_argument("--profile", help="the profile of the shared AWS files")
-    parser.add_argument("--endpoint-url", metavar="URL", help="where to send requests instead of AWS")
+    parser.add_argument("--endpoint-url", metavar="URL", help="send requests to this URL instead of AWS")
     parser.add_argument(
         "--output",
         choices=("json", "text"),
         default="json",
-        help="what to print: a JSON object a line, or text for people (default: %(default)s)",
+        help="the output format: a JSON object per line, or text (default: %(default)s)",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="check the usernames and print whom it would sign out, but send nothing"
+        "--dry-run", action="store_true", help="check the usernames and list the users to sign out, but send nothing"
     )
-    parser.add_argument("--quiet", action="store_true", help="print failures only; no progress, no summary")
+    parser.add_argument("--quiet", action="store_true", help="print only failures; no progress, no summary")
     parser.add_argument(
         "--fake",
         action="store_true",
-        help=f"try it out without AWS, on an embedded fake whose users are {', '.join(FAKE_USERS)}",
+        help=f"run without AWS, on an embedded fake with the users {', '.join(FAKE_USERS)}",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser

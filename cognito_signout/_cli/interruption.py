@@ -1,7 +1,7 @@
-"""Ctrl-C and SIGTERM: the first asks the command to come to an end, the second ends it.
+"""Ctrl-C and SIGTERM: the first one asks the command to stop, the second one ends the process.
 
-A signal's handler raises nothing, lest it tear what is being written, but for one place that says it may be torn:
-a read that could block for ever.
+The signal handler raises no exception, because that could interrupt a write. The only exception is a read that may
+block forever.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STDERR = 2
-_NOTICE = b"interrupted: finishing what is in flight; once more, and it is given up\n"
+_NOTICE = b"interrupted: finishing requests in flight (press Ctrl-C again to stop now)\n"
 
 T = TypeVar("T")
 
 
-class _Interrupt(Exception):  # noqa: N818 -- it is no error
-    """Takes a blocking read out of its wait."""
+class _Interrupt(Exception):  # noqa: N818 -- it is not an error
+    """Ends a blocking read."""
 
 
 class Interruption:
-    """Within ``with``, in the main thread, hears SIGINT and SIGTERM.
+    """Handles SIGINT and SIGTERM within ``with``, in the main thread.
 
     Attributes:
-        requested: Whether there was one. A second one ends the process at once, with status 130.
+        requested: Whether there was a signal. A second signal ends the process at once, with status 130.
     """
 
     def __init__(self) -> None:
         self.requested = False
         self._may_raise = False
-        self._former = {number: signal.getsignal(number) for number in SIGNALS}
+        self._previous = {number: signal.getsignal(number) for number in SIGNALS}
 
     def __enter__(self) -> Self:
-        for number, former in self._former.items():
-            if former not in (signal.SIG_IGN, None):  # a shell has what runs in the background ignore Ctrl-C
-                signal.signal(number, self._hear)
+        for number, previous in self._previous.items():
+            if previous not in (signal.SIG_IGN, None):  # shells let background processes ignore Ctrl-C
+                signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for number, former in self._former.items():
-            if former is not None:
-                signal.signal(number, former)
+        for number, previous in self._previous.items():
+            if previous is not None:
+                signal.signal(number, previous)
 
     def wait(self, read: Callable[[], T]) -> T | None:
-        """What ``read`` returns; ``None``, at once and without calling it again, when it is to stop."""
+        """The result of ``read``, or ``None`` at once if there was a signal."""
         try:
             try:
                 self._may_raise = True
@@ -66,7 +66,7 @@ class Interruption:
         except _Interrupt:
             return None
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if self.requested:
             os._exit(INTERRUPTED)
         self.requested = True

@@ -1,9 +1,9 @@
-"""The journal: who was signed out, on disk, so that a run that was cut short can be started again.
+"""The journal: a file of outcomes, from which an interrupted run can be resumed.
 
-JSON Lines, in ASCII. The first line names the format and the user pool; each further one is an outcome as it is
-printed, with a checksum of it at the end. Lines are only ever appended, each by one write, so that whatever becomes
-of the process, at most the last line is cut off; such a line is forgotten. Whatever else is not as it was written
-is refused: from a name that lost a letter, somebody would be taken for signed out who is not.
+It is JSON Lines in ASCII. The first line contains the format and the user pool. Every other line is an outcome as it is
+printed, with a checksum. Lines are appended, each by one write, so if the process dies, only the last line can be cut
+off. Such a line is ignored. Any other damage is refused: with a letter missing from a username, the wrong user would
+count as signed out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zlib import crc32
 
 try:
     import fcntl
-except ImportError:  # there, one has to see to it oneself that no two processes use one journal
+except ImportError:  # Windows: nothing prevents two processes from using the same journal
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ VERSION = 1
 
 _CHECK = b', "check": '
 _OWNER_ALONE = 0o600
-#: Longer than any header.
+#: The maximum size of a header, in bytes.
 _MAX_HEADER = 4096
 
 
 class JournalError(Exception):
-    """The journal can't be used, or can't be written any more. The message names the file."""
+    """The journal can't be used or written. The message names the file."""
 
 
 class Journal:
@@ -43,16 +43,16 @@ class Journal:
 
     Args:
         path: The file. It is created, readable by its owner alone, if it does not exist.
-        user_pool_id: The pool that it is about.
-        endpoint: Where requests go, if not to AWS: nobody is signed out there who was signed out elsewhere.
-        read_only: Whether to leave the file as it is, and to take one that does not exist for an empty one.
+        user_pool_id: The user pool.
+        endpoint: The endpoint, if it is not AWS. A sign-out at one endpoint is not a sign-out at another one.
+        read_only: Whether to leave the file unchanged. A missing file then counts as empty.
 
     Attributes:
-        signed_out: Who is signed out according to it, as of its opening.
+        signed_out: The users that the journal lists as signed out when it is opened.
 
     Raises:
-        JournalError: It can't be opened, is no journal, is damaged, is about another pool or endpoint, or another
-            process is using it. It was not written to.
+        JournalError: The file can't be opened, is not a journal, is damaged, is about another pool or endpoint, or is
+            in use by another process. It is unchanged.
     """
 
     def __init__(self, path: str, user_pool_id: str, *, endpoint: str | None = None, read_only: bool = False) -> None:
@@ -78,10 +78,10 @@ class Journal:
             raise
 
     def append(self, line: str) -> None:
-        """Adds an outcome. It outlives the process from now on, and the machine from the next :meth:`sync` on.
+        """Adds an outcome. From now on it survives the process, and after the next :meth:`sync` a power failure.
 
         Args:
-            line: The outcome, as it is printed: a JSON object in ASCII.
+            line: The outcome as it is printed: a JSON object in ASCII.
 
         Raises:
             JournalError: The disk is full, or worse.
@@ -90,7 +90,7 @@ class Journal:
         self._write(outcome[:-1] + _CHECK + _checksum(outcome))
 
     def sync(self) -> None:
-        """Has everything that was added before the call written to the disk.
+        """Writes all added outcomes to the disk.
 
         Raises:
             JournalError: It could not be.
@@ -101,7 +101,7 @@ class Journal:
             raise self._error(error) from None
 
     def close(self) -> None:
-        """Closes the file, and lets others use it."""
+        """Closes the file and releases its lock."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -117,7 +117,7 @@ class Journal:
     def _open(self, *, read_only: bool) -> None:
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
-            raise JournalError(f"{self.path} is no regular file, and so no journal")
+            raise JournalError(f"{self.path} is not a regular file, so it can't be a journal")
         if not read_only:
             self._lock()
         with open(self._fd, "rb", closefd=False) as file:
@@ -142,7 +142,7 @@ class Journal:
             raise JournalError(f"{self.path} is in use by another process") from None
 
     def _read(self, file: BinaryIO) -> int:
-        """Reads who is signed out. Returns how many bytes belong to lines that are whole."""
+        """Reads the users that are signed out. Returns the number of bytes in complete lines."""
         header = file.readline(_MAX_HEADER)
         if header != self._header:
             if self._header.startswith(header):  # empty, or cut off
@@ -157,7 +157,7 @@ class Journal:
             entry = _json_object(outcome) if check == _checksum(outcome) else {}
             username = entry.get("username")
             if not isinstance(username, str):
-                raise JournalError(f"{self.path} is damaged: line {number} is not as it was written")
+                raise JournalError(f"{self.path} is damaged: line {number} has changed")
             if entry.get("success") is True:
                 self.signed_out.add(username)
             size += len(line)
@@ -166,12 +166,12 @@ class Journal:
     def _complaint(self, header: bytes) -> str:
         found = _json_object(header)
         if found.get("format") != FORMAT:
-            return "is no journal of this command"
+            return "is not a journal of this command"
         if found.get("version") != VERSION:
             return "was written by another version of this command"
         if found.get("user_pool_id") != self._user_pool_id:
             return "is about another user pool"
-        return f"is about {found.get('endpoint') or 'AWS'}, and not about {self._endpoint or 'AWS'}: use another file"
+        return f"is about {found.get('endpoint') or 'AWS'}, not about {self._endpoint or 'AWS'}; use another file"
 
     def _write(self, data: bytes) -> None:
         if self._broken is not None:
@@ -182,12 +182,12 @@ class Journal:
                 data = data[os.write(self._fd, data) :]
         except OSError as error:
             self._broken = self._error(error)
-            with suppress(OSError):  # nothing may be written behind a line that is torn
+            with suppress(OSError):  # no other line may follow an incomplete one
                 os.ftruncate(self._fd, size)
             raise self._broken from None
 
     def _sync_directory(self) -> None:
-        with suppress(OSError):  # not every system and every file system can
+        with suppress(OSError):  # not every system and file system supports it
             directory = os.open(os.path.dirname(os.path.abspath(self.path)), os.O_RDONLY)
             try:
                 os.fsync(directory)
@@ -203,7 +203,7 @@ def _line(value: object) -> bytes:
 
 
 def _json_object(line: bytes) -> dict[str, object]:
-    """The JSON object; an empty one for what is none, such as brackets within brackets without an end."""
+    """The JSON object, or an empty one if the line is not a JSON object."""
     try:
         value: object = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""The command: arguments in, exit status out. The parts of what happens between them are in :mod:`._command`.
+"""The command: from arguments to an exit status.
 
-Usernames are on standard output and in the journal, and nowhere else.
+Usernames are written to standard output and to the journal only.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..errors import ValidationError
 
-#: So few users that what is printed for each says it all: they get no bar and no summary.
+#: Up to this number of users, there is no progress and no summary.
 HANDFUL = 10
 
 _FAILED = 1
@@ -36,12 +36,12 @@ _UNUSABLE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command with these arguments, by default those of the process. Returns the exit status."""
-    _occupy_standard_streams()
+    """Runs the command and returns the exit status. Default: the arguments of the process."""
+    _open_standard_streams()
     parser = new_parser()
     options = parser.parse_args(arguments)
     if not options.usernames and not options.from_file:
-        parser.error("whom to sign out? Give a USERNAME, or --from-file FILE")
+        parser.error("no usernames: give a USERNAME, or --from-file FILE")
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
         try:
@@ -102,10 +102,10 @@ def _run(
 def _end(
     options: argparse.Namespace, tally: Tally, problem: Exception | None, *, signed_out: int, is_interrupted: bool
 ) -> int:
-    """Says what there is to say at the end. Returns the exit status."""
+    """Prints the summary and returns the exit status."""
     status = INTERRUPTED if is_interrupted else _FAILED if tally.failed else 0
     if isinstance(problem, OutputError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python has yet to flush into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest into it
         if problem.is_closed:
             return status or _FAILED
     if problem is not None:
@@ -114,7 +114,7 @@ def _end(
     if not options.quiet:
         _say(_summary(options, tally, is_cut_short=problem is not None or is_interrupted))
     if not options.dry_run and (is_interrupted or (problem is not None and tally.done)):
-        _say(_how_to_go_on(options, signed_out))
+        _say(_how_to_resume(options, signed_out))
     return status
 
 
@@ -167,7 +167,7 @@ def _client(options: argparse.Namespace) -> SignOutClient:
 
 
 def _summary(options: argparse.Namespace, tally: Tally, *, is_cut_short: bool) -> str:
-    """The line at the end; none where it would say nothing new."""
+    """The summary; empty if it would say nothing new."""
     if options.dry_run:
         at_rate = ""
         if options.max_rate is not None:
@@ -180,21 +180,21 @@ def _summary(options: argparse.Namespace, tally: Tally, *, is_cut_short: bool) -
     return ""
 
 
-def _how_to_go_on(options: argparse.Namespace, signed_out: int) -> str:
+def _how_to_resume(options: argparse.Namespace, signed_out: int) -> str:
     if options.journal is None:
-        return "with --journal FILE, a run that was cut short can be started again where it stopped"
-    return f"to go on, start the same command again: it skips the {signed_out:,} who are signed out already"
+        return "with --journal FILE, an interrupted run can be resumed"
+    return f"to resume, start the same command again: it skips the {signed_out:,} users who are signed out already"
 
 
 def _say(text: str) -> None:
-    """Writes to standard error, if there is one."""
+    """Writes to standard error, if it is open."""
     if text and sys.stderr is not None:
         with suppress(OSError):
             print(text, file=sys.stderr, flush=True)
 
 
-def _occupy_standard_streams() -> None:
-    """Where one of the three is closed, the journal would be opened in its place, and be written to as such."""
+def _open_standard_streams() -> None:
+    """Opens the standard streams that are closed. Otherwise the journal could get the descriptor of one of them."""
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:
         fd = os.open(os.devnull, os.O_RDWR)

@@ -1,6 +1,6 @@
-"""How far the command is, on standard error: counts, a bar on a terminal, lines now and then elsewhere.
+"""The progress on standard error: a bar on a terminal, otherwise a line every ten seconds.
 
-No usernames: what is written there ends up in other people's logs.
+It contains no usernames, because standard error often ends up in logs.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
     from ..models import SignOutOutcome
 
-#: How many seconds apart the lines are.
+#: The interval between lines, in seconds.
 INTERVAL = 10.0
 
 
 class Tally:
-    """Counts what became of users, and tells how long it took.
+    """Counts outcomes and measures the time.
 
     Args:
-        clock: A time in seconds that never goes back.
+        clock: A monotonic time in seconds.
 
     Attributes:
-        signed_out: How many were signed out.
-        skipped: How many had been already, according to the journal, or came up before.
-        failed: How many were not, by the error's code.
-        planned: How many would have been signed out, in a rehearsal.
+        signed_out: The number of users signed out.
+        skipped: The number of users that the journal lists as signed out, or that occurred before.
+        failed: The number of users that were not signed out, by error code.
+        planned: The number of users that a dry run would sign out.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -45,29 +45,29 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """How many came to an end, well or not."""
+        """The number of outcomes."""
         return self.signed_out + self.failed.total()
 
     @property
     def seconds(self) -> float:
-        """How long it has taken."""
+        """The time since the start, in seconds."""
         return self._clock() - self._start
 
     @property
     def rate(self) -> float:
-        """How many came to an end a second."""
+        """The number of outcomes a second."""
         return self.done / self.seconds if self.seconds > 0 else 0.0
 
     def add(self, outcome: SignOutOutcome) -> None:
-        """Counts one."""
+        """Counts an outcome."""
         if isinstance(outcome, SignOutError):
-            # A code that is not known could hold anything, even the username.
+            # An unknown code could contain anything, even the username.
             self.failed[outcome.code if outcome.code in BY_CODE else UnknownServiceError.code] += 1
         else:
             self.signed_out += 1
 
     def summary(self) -> str:
-        """A line that says it all."""
+        """The summary of all outcomes."""
         parts = [f"{self.signed_out:,} signed out"]
         if self.skipped:
             parts.append(f"{self.skipped:,} skipped")
@@ -78,21 +78,21 @@ class Tally:
 
 
 class Progress(Protocol):
-    """Shows a tally as it grows."""
+    """Shows a tally."""
 
     def update(self) -> None:
-        """To be called whenever the tally has changed."""
+        """Must be called after each change of the tally."""
 
     def aside(self) -> AbstractContextManager[None]:
-        """Within ``with``, leaves the terminal to others, from whichever thread."""
+        """Hides the progress within ``with``, so that any thread can print."""
         ...
 
     def close(self) -> None:
-        """Leaves no trace."""
+        """Removes the progress from the terminal."""
 
 
 class Lines:
-    """Plain lines, one every ten seconds, for a log.
+    """Plain lines for a log, one every ten seconds.
 
     Args:
         tally: What to show.
@@ -107,21 +107,21 @@ class Lines:
         self._next = INTERVAL
 
     def update(self) -> None:
-        """Writes a line if it is time to."""
+        """Writes a line if the interval is over."""
         if self._stream is None or self._tally.seconds < self._next:
             return
         self._next = self._tally.seconds + INTERVAL
-        with suppress(OSError):  # whoever reads it may have had enough
+        with suppress(OSError):  # the reader may have closed the pipe
             self._stream.write(f"{self._line()}\n")
             self._stream.flush()
 
     @contextmanager
     def aside(self) -> Generator[None]:
-        """There is nothing in the way."""
+        """There is nothing to hide."""
         yield
 
     def close(self) -> None:
-        """There is nothing to take away."""
+        """There is nothing to remove."""
 
     def _line(self) -> str:
         tally = self._tally
@@ -134,7 +134,7 @@ class Lines:
 
 
 class Bar:
-    """tqdm's bar, for a terminal.
+    """A bar of tqdm, for a terminal.
 
     Args:
         tqdm: Its class.
@@ -147,14 +147,14 @@ class Bar:
         self._tally = tally
         self._total = total
         self._lock = threading.RLock()
-        tqdm.monitor_interval = 0  # no thread of its own: there is an update for each user
-        tqdm.set_lock(self._lock)  # the default is one that processes can share, and takes long to make
+        tqdm.monitor_interval = 0  # no monitor thread: there is an update for each user
+        tqdm.set_lock(self._lock)  # the default lock can be shared by processes, and is slow to create
         self._bar = tqdm(total=total, file=stream, unit=" users", dynamic_ncols=True, leave=False)
 
     def update(self) -> None:
-        """Draws it anew, unless that was just done."""
+        """Redraws the bar, unless that was done a moment ago."""
         tally = self._tally
-        if self._total is not None:  # who is skipped takes no time, and would only make the rate look better
+        if self._total is not None:  # skipped users take no time, and would distort the rate
             self._bar.total = max(self._total - tally.skipped, tally.done)
         if tally.failed:
             self._bar.set_postfix_str(f"{tally.failed.total():,} failed", refresh=False)
@@ -162,19 +162,19 @@ class Bar:
 
     @contextmanager
     def aside(self) -> Generator[None]:
-        """Takes the bar away, and puts it back."""
+        """Removes the bar and restores it."""
         with self._lock:
             self._bar.clear(nolock=True)
             yield
             self._bar.refresh(nolock=True)
 
     def close(self) -> None:
-        """Takes the bar away."""
+        """Removes the bar."""
         self._bar.close()
 
 
 def progress_of(tally: Tally, total: int | None, stream: TextIO | None) -> Progress:
-    """A bar where the stream is a terminal and tqdm is installed, else lines; nothing where there is no stream."""
+    """A bar if the stream is a terminal and tqdm is installed; otherwise lines; nothing if there is no stream."""
     if stream is not None and stream.isatty():
         try:
             from tqdm import tqdm

@@ -1,8 +1,8 @@
-"""Reporting outcomes: first in the journal, on disk, then on standard output.
+"""Reports outcomes: first to the journal on disk, then to standard output.
 
-The main thread writes the journal's line at once, so that no outcome is lost with the process. A thread of its own
-has the disk take whatever was written so far, in groups, and only then prints that group: the disk delays nobody's
-sign-out, and what is printed is certain.
+The main thread writes a line to the journal at once, so no outcome is lost if the process dies. Another thread syncs
+the journal to the disk, for several outcomes together, and then prints them. So the disk delays no sign-out, and every
+printed outcome is on disk.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from ..models import ErrorEnvelope, SuccessEnvelope
     from .journal import Journal
 
-#: How many outcomes may wait for the disk, or for who reads the output; then, the command waits for them.
+#: The maximum number of outcomes that wait for the disk or the output. The command waits if there are more.
 MAX_WAITING = 1000
 
 
 class OutputError(Exception):
-    """Standard output can't be written any more.
+    """Standard output can't be written.
 
     Attributes:
-        is_closed: Whether its reader had enough, which is nobody's fault.
+        is_closed: Whether the reader has closed the pipe, which is not an error.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -38,17 +38,17 @@ class OutputError(Exception):
 
 
 class Report:
-    """Where outcomes are reported, within ``with``; leaving it waits until they all are, and raises what went wrong.
+    """Reports outcomes within ``with``. Leaving it waits until all are reported, and raises the error if there was one.
 
     Args:
-        journal: Where to keep them, if anywhere.
+        journal: The journal, if there is one.
         show: Prints lines.
         for_people: Whether to print text instead of JSON.
-        failures_only: Whether to print those only that failed.
+        failures_only: Whether to print only failures.
 
     Raises:
-        JournalError: The journal can't be written any more.
-        OutputError: Standard output can't.
+        JournalError: The journal can't be written.
+        OutputError: Standard output can't be written.
     """
 
     def __init__(
@@ -69,26 +69,26 @@ class Report:
 
     @property
     def has_failed(self) -> bool:
-        """Whether nothing more can be reported, for a reason that leaving ``with`` will raise."""
+        """Whether reporting has failed. Leaving ``with`` raises the error."""
         return self._error is not None
 
     def add(self, username: str, envelope: SuccessEnvelope | ErrorEnvelope) -> None:
-        """Reports an outcome: it is in the journal when this returns, and printed soon.
+        """Reports an outcome. It is in the journal when this returns, and printed soon after.
 
         Raises:
             JournalError: The journal can't be written any more.
         """
-        line = json.dumps({"username": username, **envelope})  # in ASCII: who reads it may not expect all of Unicode
+        line = json.dumps({"username": username, **envelope})  # in ASCII, which every reader understands
         if self._journal is not None:
             self._journal.append(line)
         if envelope["success"] and self._failures_only:
-            line = ""  # for the disk's sake
+            line = ""  # an empty line only triggers the sync
         elif self._for_people:
             line = _text(username, envelope)
         self._waiting.put(line)
 
     def add_planned(self, username: str) -> None:
-        """Prints whom the command would sign out."""
+        """Prints a user that the command would sign out."""
         if not self._failures_only:
             self._waiting.put(printable(username) if self._for_people else json.dumps({"username": username}))
 
@@ -114,7 +114,7 @@ class Report:
             if self._error is None:
                 try:
                     self._finish([line for line in group if line])
-                except Exception as error:  # noqa: BLE001 -- it is raised in the main thread
+                except Exception as error:  # noqa: BLE001 -- raised in the main thread
                     self._error = error
 
     def _finish(self, lines: list[str]) -> None:
@@ -129,7 +129,7 @@ class Report:
 
 
 def printable(text: str) -> str:
-    """The text, with whatever a terminal could take for a command, or is not text, spelt out."""
+    """The text, with control characters and other unprintable characters escaped."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text

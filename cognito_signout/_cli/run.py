@@ -1,6 +1,6 @@
-"""One run of the command: names in, outcomes out, and at the end what there is to say about it.
+"""One run of the command, from usernames to outcomes.
 
-Knows neither arguments nor exit statuses; those are :mod:`cognito_signout._cli`'s.
+Arguments and exit statuses are in :mod:`.main`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """Signs users out, or says whom it would.
+    """Signs users out, or lists the users that it would sign out.
 
     Args:
-        names: The usernames, or why they are none.
-        journal: Who is signed out already, if that is kept.
-        interruption: What may bring it to an end.
-        report: Where outcomes go.
-        tally: Where they are counted.
-        progress: Where the count is shown.
+        names: The usernames, or the errors of invalid ones.
+        journal: The users that are signed out already, if there is a journal.
+        interruption: Stops the run.
+        report: Reports the outcomes.
+        tally: Counts the outcomes.
+        progress: Shows the counts.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class Run:
         progress: Progress,
     ) -> None:
         self._names = names
-        # Grows by everyone whose turn it was, so that nobody has two. Without a journal nobody's name is kept.
-        self._had_a_turn = set(journal.signed_out) if journal is not None else None
+        # With a journal, names are remembered, so that a duplicate is signed out once. Without one, no names are kept.
+        self._started = set(journal.signed_out) if journal is not None else None
         self._interruption = interruption
         self._report = report
         self._tally = tally
@@ -54,40 +54,40 @@ class Run:
     def sign_out(
         self, client: SignOutClient, *, user_pool_id: str, max_rate: float | None, max_concurrency: int
     ) -> None:
-        """Signs them out, and reports.
+        """Signs the users out and reports the outcomes.
 
         Raises:
-            SignOutError: Nobody can be signed out, or nobody any more.
-            JournalError: The journal can't be written any more.
-            UnreadableError: The names can't be read to their end.
+            SignOutError: An error affects every user.
+            JournalError: The journal can't be written.
+            UnreadableError: The usernames can't be read to the end.
         """
         outcomes = client.sign_out_many(
-            user_pool_id=user_pool_id, usernames=self._turns(), max_rate=max_rate, max_concurrency=max_concurrency
+            user_pool_id=user_pool_id, usernames=self._pending(), max_rate=max_rate, max_concurrency=max_concurrency
         )
         with closing(outcomes):
             for outcome in outcomes:
                 self._record(outcome)
 
     def rehearse(self) -> None:
-        """Reports whom it would sign out.
+        """Reports the users that it would sign out.
 
         Raises:
-            UnreadableError: The names can't be read to their end.
+            UnreadableError: The usernames can't be read to the end.
         """
-        for username in self._turns():
+        for username in self._pending():
             self._report.add_planned(username)
             self._tally.planned += 1
 
-    def _turns(self) -> Iterator[str]:
+    def _pending(self) -> Iterator[str]:
         for name in self._names:
             if self._interruption.requested or self._report.has_failed:
                 return
             if isinstance(name, ValidationError):
                 self._record(name)
-            elif self._had_a_turn is None:
+            elif self._started is None:
                 yield name
-            elif name not in self._had_a_turn:
-                self._had_a_turn.add(name)
+            elif name not in self._started:
+                self._started.add(name)
                 yield name
             else:
                 self._tally.skipped += 1

@@ -1,8 +1,8 @@
-"""Usernames from arguments, files and standard input: one a line, streamed, and checked as they are read.
+"""Usernames from arguments, files and standard input: one per line, streamed, and checked as they are read.
 
-Files are UTF-8, or UTF-16 where they begin with its byte order mark, as PowerShell writes them. Byte order marks,
-CRLF, blank lines and white space around a name are forgiven. A line that is no username is not an exception but a
-:class:`~cognito_signout.errors.ValidationError` in the place of the name, which says where it stands.
+Files are UTF-8, or UTF-16 with a byte order mark, as PowerShell writes them. Byte order marks, CRLF, blank lines and
+white space around a name are accepted. For an invalid line, a :class:`~cognito_signout.errors.ValidationError` that
+names the line is yielded instead of a username.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from .interruption import Interruption
 
-#: What stands for standard input, as an argument and as a file.
+#: The name of standard input, as an argument and as a file.
 STDIN = "-"
-#: How many characters of a line are read; a username has 128 at most.
+#: The maximum number of characters read of a line. A username has at most 128.
 MAX_LINE = 4096
 
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-#: Stand where bytes could not be decoded, in arguments as Python hands them over, too. No username may hold them.
+#: The characters that replace bytes that could not be decoded, in arguments, too. Usernames can't contain them.
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _UNDECODABLE = "cognito_signout.undecodable"
 
@@ -41,11 +41,11 @@ codecs.register_error(_UNDECODABLE, _mark_undecodable)
 
 
 class UnreadableError(Exception):
-    """A file of usernames can't be opened, or not be read to its end."""
+    """A file of usernames can't be opened, or can't be read to the end."""
 
 
 class UsernameFile:
-    """A file of usernames, one a line.
+    """A file of usernames, one per line.
 
     Args:
         path: The file; ``-`` is standard input.
@@ -62,10 +62,10 @@ class UsernameFile:
             raise self._unreadable(error) from None
 
     def count(self, interruption: Interruption) -> int | None:
-        """How many names are in it; ``None`` for what can be read only once, such as a pipe.
+        """The number of usernames in the file; ``None`` if it can be read only once, such as a pipe.
 
         Raises:
-            UnreadableError: The file can't be read to its end.
+            UnreadableError: The file can't be read to the end.
         """
         if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             return None
@@ -75,10 +75,10 @@ class UsernameFile:
         return count
 
     def read(self, interruption: Interruption) -> Iterator[str | ValidationError]:
-        """The names, each as soon as its line is there, until the end or the interruption.
+        """The usernames, each as soon as its line is available, until the end or the interruption.
 
         Raises:
-            UnreadableError: The file can't be read to its end.
+            UnreadableError: The file can't be read to the end.
         """
         for number, line in self._lines(interruption):
             place = f"{self.name}, line {number}: "
@@ -92,7 +92,7 @@ class UsernameFile:
         self._file.close()
 
     def _lines(self, interruption: Interruption) -> Iterator[tuple[int, str]]:
-        """The lines that are not blank, numbered, and cut off where they are longer than any name."""
+        """The numbered lines that are not blank. Very long lines are cut."""
         try:
             start = interruption.wait(lambda: self._file.peek(2)) or b""
             encoding = "utf-16" if start[:2] in _UTF_16_MARKS else "utf-8-sig"
@@ -105,7 +105,7 @@ class UsernameFile:
                     rest = interruption.wait(lambda: text.readline(MAX_LINE + 1))
                 if not line.isspace() or len(line) > MAX_LINE:
                     yield number, line
-            text.detach()  # else it would close the file
+            text.detach()  # otherwise it would close the file
         except OSError as error:
             raise self._unreadable(error) from None
 
@@ -114,11 +114,11 @@ class UsernameFile:
 
 
 def checked(text: str, place: str = "") -> str | ValidationError:
-    """The username, without the white space around it; or why it is none.
+    """The username without surrounding white space, or the error if it is invalid.
 
     Args:
         text: An argument, or a line.
-        place: What to put in front of the message.
+        place: A prefix for the message.
     """
     name = text.strip()
     if _SURROGATES.search(name):

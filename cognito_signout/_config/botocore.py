@@ -1,4 +1,4 @@
-"""botocore, which ships no types: the shapes of its objects that this library is given, and the door to its modules.
+"""botocore, which ships no types: Protocols for the objects that users pass in, and a function that loads its modules.
 
 Importing this imports no botocore; :func:`load` does.
 """
@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 # pyright: reportUnusedImport=false
-if TYPE_CHECKING:  # for programs that search the byte code for imports, as PyInstaller does
+if TYPE_CHECKING:  # for programs that search code for imports, such as PyInstaller
     import botocore.awsrequest
     import botocore.configprovider
     import botocore.exceptions
@@ -27,7 +27,7 @@ def load(name: str) -> Any:
 
 
 def environment_has_proxies() -> bool:
-    """Whether the environment, or the system's settings on macOS and Windows, name any proxy."""
+    """Whether the environment, or the system settings of macOS and Windows, name a proxy."""
     if any(
         value and name.lower().endswith("_proxy") and name.lower() != "no_proxy" for name, value in os.environ.items()
     ):
@@ -40,11 +40,11 @@ def environment_has_proxies() -> bool:
 
 
 class StaticCredentials(Protocol):
-    """AWS credentials as plain values: ``botocore.credentials.Credentials``, its frozen ones, or your own."""
+    """AWS credentials as plain values: ``botocore.credentials.Credentials``, frozen credentials, or your own object."""
 
     @property
     def access_key(self) -> str | None:
-        """The access key id."""
+        """The access key ID."""
         ...
 
     @property
@@ -59,10 +59,10 @@ class StaticCredentials(Protocol):
 
 
 class FrozenCredentialsSource(Protocol):
-    """Credentials that may be refreshed: all of ``botocore.credentials``, and what boto3 sessions return."""
+    """Credentials that may be refreshed: those of ``botocore.credentials`` and of boto3 sessions."""
 
     def get_frozen_credentials(self) -> Any:
-        """The credentials of this moment, as a :class:`StaticCredentials`. Called for every request."""
+        """The current credentials, as a :class:`StaticCredentials`. Called for every request."""
         ...
 
 
@@ -78,5 +78,5 @@ class BotocoreConfig(Protocol):
     """A ``botocore.config.Config``."""
 
     def merge(self, other_config: Any, /) -> Any:
-        """A new config, this one updated by the other."""
+        """A new config: this one, updated by the other one."""
         ...

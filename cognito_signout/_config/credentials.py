@@ -1,7 +1,7 @@
-"""Which keys a request is signed with: those of botocore's chain, or of the source that the client was given.
+"""The keys that sign a request: those of botocore's chain, or of the source that was passed to the client.
 
-Resolving and refreshing may read files, start processes and call other services; it is done once for all
-threads. Whatever a source raises becomes a :class:`CredentialsError`.
+Resolving and refreshing may read files, start processes and call other services. One thread does it for all. Any
+exception of a source becomes a :class:`CredentialsError`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HOW_TO = (
 
 @frozen
 class Credentials:
-    """Keys, as of one moment."""
+    """The keys that sign a request."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -32,13 +32,12 @@ class Credentials:
 
 
 class CredentialsProvider:
-    """Gives the keys of the moment, and finds others where the service refuses those.
+    """Provides the current keys, and looks for others if the service refuses them.
 
     Args:
-        load: Finds the source: anything with botocore's ``get_frozen_credentials()``, or plain credentials;
-            ``None`` where there is none. Called at the first request, and with ``True`` where the source must
-            be found afresh.
-        tried: Says where ``load`` looks, for the error.
+        load: Returns the source: an object with botocore's ``get_frozen_credentials()``, plain credentials, or
+            ``None``. Called at the first request. The argument is ``True`` for a new lookup.
+        tried: Returns the places where ``load`` looks, for the error message.
 
     Attributes:
         lookups: How many times the source was looked up again.
@@ -52,10 +51,10 @@ class CredentialsProvider:
         self._lock = threading.Lock()
 
     def current(self) -> Credentials:
-        """The credentials of this moment, refreshed if they are about to expire.
+        """The current credentials, refreshed if they are about to expire.
 
         Raises:
-            CredentialsError: There are none, or their source failed.
+            CredentialsError: There are no credentials, or their source failed.
         """
         if self._source is None:
             with self._lock:
@@ -64,8 +63,8 @@ class CredentialsProvider:
         return _freeze(self._source)
 
     def cached(self) -> Credentials | None:
-        """The same, if that takes no waiting: ``None`` where they are not loaded yet, or about to be refreshed, or
-        where their source is one that nothing is known of.
+        """The current credentials if getting them does not wait. ``None`` if they are not loaded yet or must be
+        refreshed, or if the source is of an unknown kind.
 
         Raises:
             CredentialsError: They can't be used.
@@ -74,20 +73,20 @@ class CredentialsProvider:
         return None if source is None or _may_wait(source) else _freeze(source)
 
     def replace(self, refused: Credentials, lookups: int | None = None) -> Credentials:
-        """Other credentials than those that the service refused, if the source has any by now.
+        """Other credentials than those that the service refused, if the source has others now.
 
         Args:
-            refused: Those.
+            refused: The credentials that the service refused.
             lookups: The number of lookups when the service refused. A caller that waited for another caller's lookup
                 gets the result of that lookup, even if it found nothing new. Default: the number at this call.
 
         Raises:
-            CredentialsError: There are none, or their source failed.
+            CredentialsError: There are no credentials, or their source failed.
         """
         before = self.lookups if lookups is None else lookups
         with self._lock:
             current = _freeze(self._source)
-            if current == refused and self.lookups == before:  # else another thread has just replaced them, or tried to
+            if current == refused and self.lookups == before:  # else another thread has done this lookup
                 self.lookups += 1
                 self._source = self._find(afresh=True)
                 current = _freeze(self._source)
@@ -96,7 +95,7 @@ class CredentialsProvider:
     def _find(self, *, afresh: bool) -> Any:
         try:
             source = self._load(afresh)
-        except Exception as error:  # a source may be a plugin, a process, a service: it may raise anything
+        except Exception as error:  # a source can be a plugin, a process or a service, and raise anything
             raise CredentialsError(f"AWS credentials could not be loaded: {error}. {_HOW_TO}") from error
         if source is None:
             raise CredentialsError(f"no AWS credentials were found; tried: {self._tried()}. {_HOW_TO}")
@@ -104,7 +103,7 @@ class CredentialsProvider:
 
 
 def _may_wait(source: Any) -> bool:
-    """Whether getting the credentials of the moment from this source may take longer than a look."""
+    """Whether getting the current credentials from this source may wait."""
     if not hasattr(source, "get_frozen_credentials"):
         return False
     refresh_needed = getattr(source, "refresh_needed", None)
@@ -112,7 +111,7 @@ def _may_wait(source: Any) -> bool:
         return (type(source).__module__, type(source).__name__) != ("botocore.credentials", "Credentials")
     try:
         return bool(refresh_needed())
-    except Exception:  # noqa: BLE001 -- whoever asks for the credentials themselves is told
+    except Exception:  # noqa: BLE001 -- a call that gets the credentials raises it
         return True
 
 
@@ -133,7 +132,7 @@ def _freeze(source: Any) -> Credentials:
     for name, value in (("access key", access_key), ("session token", token or "")):
         if not (value.isascii() and value.isprintable()) or " " in value:
             raise CredentialsError(
-                f"the AWS {name} holds a space, a line break or another character that can't be sent; "
+                f"the AWS {name} contains a space, a line break or another character that can't be sent; "
                 f"was it copied with something around it?"
             )
     if not secret_key.isascii() and any("\ud800" <= character <= "\udfff" for character in secret_key):

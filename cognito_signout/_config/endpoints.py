@@ -1,7 +1,7 @@
-"""Region and flags to URL, by the endpoint rules that botocore ships.
+"""Evaluates botocore's endpoint rules: from a region and flags to a URL.
 
-Given the rules and the partitions as botocore's data files hold them, it evaluates them; it reads no file
-and knows no region by name. It raises :class:`ConfigurationError` where no endpoint exists.
+The rules and the partitions are arguments, as they are in botocore's data files. This module reads no file and contains
+no region names. It raises a :class:`ConfigurationError` if no endpoint exists.
 https://smithy.io/2.0/additional-specs/rules-engine/specification.html describes the rules.
 """
 
@@ -16,7 +16,7 @@ from attrs import frozen
 
 from ..errors import ConfigurationError
 
-#: What botocore accepts as a region: a host label that is no number.
+#: The regions that botocore accepts: a host label that is not a number.
 _REGION = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
 _HOSTNAME = re.compile(r"((?!-)[A-Z\d-]{1,63}(?<!-)\.)*((?!-)[A-Z\d-]{1,63}(?<!-))", re.IGNORECASE | re.ASCII)
 _IPV6 = re.compile(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[0-9a-zA-Z._~-]+)?")
@@ -29,12 +29,12 @@ Data = Mapping[str, Any]
 
 @frozen
 class Endpoint:
-    """Where requests go, and what they are signed for.
+    """The destination of requests, and the region that they are signed for.
 
     Attributes:
-        url: The whole URL, without user and password.
-        host: What the ``Host`` header says: the name in lower case, with the port unless it is the default one.
-        path: The path of the URL, ``/`` at least.
+        url: The URL, without user and password.
+        host: The ``Host`` header: the name in lower case, with the port unless it is the default port.
+        path: The path of the URL, at least ``/``.
         region: The region of the credential scope.
     """
 
@@ -45,7 +45,7 @@ class Endpoint:
 
 
 def check_region(region: str) -> str:
-    """The region, if it is one that can stand in a host name.
+    """The region, if it can be part of a host name.
 
     Raises:
         ConfigurationError: It can't.
@@ -56,7 +56,7 @@ def check_region(region: str) -> str:
 
 
 def is_known_region(region: str, partitions: Data) -> bool:
-    """Whether the region is of a partition that botocore knows, by name or by its partition's pattern."""
+    """Whether botocore knows the partition of the region, by the region's name or by the partition's pattern."""
     return _partition_of(region, partitions) is not None
 
 
@@ -67,14 +67,14 @@ def endpoint_for(
 
     Args:
         region: The region.
-        url: A custom endpoint, which wins over the flags.
+        url: A custom endpoint. It has precedence over the flags.
         use_fips: Whether to use the FIPS endpoint.
-        use_dualstack: Whether to use the endpoint that has IPv6 too.
+        use_dualstack: Whether to use the endpoint with IPv4 and IPv6.
         rules: botocore's ``endpoint-rule-set-1`` of the service.
         partitions: botocore's ``partitions``.
 
     Raises:
-        ConfigurationError: There is no such endpoint, or ``url`` is no http(s) URL.
+        ConfigurationError: There is no such endpoint, or ``url`` is not an http(s) URL.
     """
     if url is None:
         parameters = {"Region": region, "UseFIPS": use_fips, "UseDualStack": use_dualstack}
@@ -102,9 +102,9 @@ def _parse(url: str, region: str) -> Endpoint:
     label = hostname.removesuffix(".")
     if (
         parts.scheme not in _DEFAULT_PORTS
-        or not f"{parts.netloc.rpartition('@')[2].lower()}:".startswith(f"{host}:")  # what else the brackets hold
+        or not f"{parts.netloc.rpartition('@')[2].lower()}:".startswith(f"{host}:")  # other text in the brackets
         or not (is_ipv6 or (len(label) <= 255 and _HOSTNAME.fullmatch(label)))
-        or any(character in url for character in "\t\r\n")  # which urlsplit takes out silently
+        or any(character in url for character in "\t\r\n")  # urlsplit removes them silently
     ):
         raise ConfigurationError(complaint)
     if parts.query or parts.fragment or not _URL_PATH.fullmatch(parts.path):
@@ -113,7 +113,7 @@ def _parse(url: str, region: str) -> Endpoint:
     if port != _DEFAULT_PORTS[parts.scheme]:
         host = netloc
     path = parts.path or "/"
-    # The port is kept as it was given: NO_PROXY may name it.
+    # The port is kept as it was given, because NO_PROXY may contain it.
     return Endpoint(url=f"{parts.scheme}://{netloc}{path}", host=host, path=path, region=region)
 
 
@@ -126,7 +126,7 @@ def _partition_of(region: str, partitions: Data) -> Data | None:
 
 
 class _RuleSet:
-    """An evaluation of endpoint rules: the functions that they call, and the names that they assign."""
+    """One evaluation of endpoint rules: the functions that they call, and the names that they assign."""
 
     def __init__(self, partitions: Data) -> None:
         self._partitions = partitions
@@ -142,7 +142,7 @@ class _RuleSet:
             if rule["type"] == "endpoint":
                 return str(self._value(rule["endpoint"]["url"], names))
             url = self.resolve(rule["rules"], names)
-            if url is not None:  # else the next rule has its turn, as in botocore
+            if url is not None:  # otherwise the next rule is tried, as in botocore
                 return url
         return None
 
@@ -176,7 +176,7 @@ class _RuleSet:
         if function == "getAttr":
             return arguments[0][arguments[1]]
         if function == "aws.partition":
-            # A region that no partition claims counts as one of the first, as in botocore.
+            # A region without a partition counts as part of the first partition, as in botocore.
             found = _partition_of(arguments[0], self._partitions)
             return found if found is not None else self._partitions["partitions"][0]["outputs"]
         raise ConfigurationError(

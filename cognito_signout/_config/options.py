@@ -1,4 +1,4 @@
-"""What a client was given, checked as far as it can be without botocore and without I/O."""
+"""The arguments of a client, checked as far as possible without botocore and without I/O."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..errors import ConfigurationError
 if TYPE_CHECKING:
     from .botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
 
-#: The fields of a Config that are honoured, and those that mean nothing for this operation. Any other that is
-#: set is refused: to ignore it could be to ignore a wish.
+#: The fields of a Config that are honoured, and those that have no effect on this operation. Other fields are refused
+#: if they are set, because ignoring one could ignore a requirement.
 HONOURED = frozenset(
     {
         "client_cert",
@@ -82,7 +82,7 @@ def _is_proxies_config(value: Any) -> bool:
     return (bundle is None or isinstance(bundle, str)) and _is_certificate(config.get("proxy_client_cert"))
 
 
-#: The form of those fields of a Config that botocore takes as they come, and would stumble over at the first call.
+#: The types of the fields of a Config that botocore does not check. A wrong value would fail at the first call.
 _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "connect_timeout": (_is_timeout, "a positive number of seconds, or None"),
     "read_timeout": (_is_timeout, "a positive number of seconds, or None"),
@@ -95,10 +95,10 @@ _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 @frozen(kw_only=True)
 class Options:
-    """The arguments of a client, as they were given."""
+    """The arguments of a client, as they were passed."""
 
     region_name: str | None = None
-    endpoint_url: str | None = field(default=None, repr=False)  # it may hold a password
+    endpoint_url: str | None = field(default=None, repr=False)  # it may contain a password
     profile_name: str | None = None
     verify: bool | str | os.PathLike[str] | None = None
     session: BotocoreSession | None = field(default=None, repr=False)
@@ -134,7 +134,7 @@ def unwrap_session(session: Any) -> Any:
 
 
 def check_config(config: Any) -> None:
-    """Raises a :class:`ConfigurationError` for a ``Config`` that holds a wish that can't be granted."""
+    """Raises a :class:`ConfigurationError` for a ``Config`` with a field that can't be honoured."""
     defaults = getattr(config, "OPTION_DEFAULTS", None)
     if defaults is None:
         raise ConfigurationError("config must be a botocore.config.Config")
@@ -151,7 +151,7 @@ def check_config(config: Any) -> None:
 
 
 def attempts_of(retries: Mapping[str, Any] | None) -> int | None:
-    """How many requests a ``Config``'s ``retries`` let a call take; ``None`` where they don't say."""
+    """The maximum number of requests of a call by ``retries`` of a ``Config``; ``None`` if it is not set."""
     if retries is None:
         return None
     if "total_max_attempts" in retries:

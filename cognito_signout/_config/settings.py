@@ -1,9 +1,8 @@
-"""What botocore would decide: region, endpoint, attempts, timeouts, TLS, proxies, user agent.
+"""The settings that botocore resolves: region, endpoint, attempts, time-outs, TLS, proxies, user agent.
 
-Given a client's arguments, it answers from botocore's own ``Session``: its configuration chain, its data
-files, its profile. The oracle is what a boto3 client would send in the same environment. It may read files
-and import botocore, at the first call and not before; what was resolved is kept. Raises
-:class:`ConfigurationError` for whatever botocore would choke on.
+They come from botocore's own ``Session``: its configuration chain, its data files and its profile. The result is what a
+boto3 client would use in the same environment. The first call may read files and import botocore; later calls use the
+cached settings. A setting that botocore can't use raises a :class:`ConfigurationError`.
 """
 
 from __future__ import annotations
@@ -32,29 +31,29 @@ if TYPE_CHECKING:
 SERVICE_DATA = "cognito-idp"
 ENDPOINT_URL_VARIABLE = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"
 ENDPOINT_URL_SECTION = "cognito_identity_provider"
-#: How many requests a call may take where nobody chose.
+#: The maximum number of requests of a call, by default.
 DEFAULT_MAX_ATTEMPTS = 3
-#: In seconds: botocore's, where nothing chooses another.
+#: botocore's default, in seconds.
 DEFAULT_TIMEOUT = 60
-#: For how many regions the settings are kept.
+#: The maximum number of regions with cached settings.
 MAX_REGIONS = 128
 RETRY_MODES = ("legacy", "standard", "adaptive")
 
 
 @frozen(kw_only=True)
 class Settings:
-    """What was decided for the calls to one region.
+    """The settings for calls to one region.
 
     Attributes:
-        endpoint: Where requests go, and the region they are signed for.
-        max_attempts: How many requests a call may take.
-        connect_timeout: In seconds; ``None`` for no bound.
-        read_timeout: In seconds; ``None`` for no bound.
+        endpoint: The destination of requests, and the region that they are signed for.
+        max_attempts: The maximum number of requests of a call.
+        connect_timeout: In seconds; ``None`` for no limit.
+        read_timeout: In seconds; ``None`` for no limit.
         verify: ``True``, ``False``, or the path of a CA bundle.
-        client_cert: The client's certificate, if it has one.
+        client_cert: The client certificate, if there is one.
         proxies: Proxies by scheme; ``None`` for those of the environment.
-        proxies_config: How to talk to them.
-        max_pool_connections: How many idle connections to keep.
+        proxies_config: botocore's settings for proxies.
+        max_pool_connections: The maximum number of idle connections.
         tcp_keepalive: Whether to set ``SO_KEEPALIVE``.
         user_agent: The ``User-Agent`` header.
     """
@@ -72,7 +71,7 @@ class Settings:
     user_agent: str = ""
 
     def transport_arguments(self) -> dict[str, Any]:
-        """The arguments of a transport: what it must know of them."""
+        """The arguments of a transport."""
         return {
             "verify": self.verify,
             "client_cert": self.client_cert,
@@ -86,7 +85,7 @@ class Settings:
 
 
 class Resolver:
-    """Resolves, for one client, what botocore would; keeps the session, the credentials and the answers."""
+    """Resolves the settings of one client, and caches the session, the credentials and the settings."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -94,12 +93,12 @@ class Resolver:
         self._session: Any = None
         self._region: str | None = None
         self.credentials = CredentialsProvider(self._load_credentials, tried=self._tried)
-        self._settings: dict[str, Settings] = {}  # by the region that the pool's id begins with
+        self._settings: dict[str, Settings] = {}  # by the region in the pool ID
 
     @property
     def session(self) -> Any:
-        """The botocore session: the caller's, or one of ours, made at the first use; or what stands in for it, as
-        long as the environment is enough.
+        """The botocore session: the caller's, or a new one, created at the first use. On the short path, an
+        :class:`EnvironmentSession`.
         """
         session = self._session
         if not self.has_session():
@@ -109,27 +108,27 @@ class Resolver:
         return self._session
 
     def has_session(self) -> bool:
-        """Whether there is one already, which takes no waiting."""
+        """Whether there is a session already, so that getting it does not wait."""
         session = self._session
         return session is not None and not (isinstance(session, EnvironmentSession) and "botocore" in sys.modules)
 
     def settings(self, user_pool_id: str) -> Settings:
-        """What was decided for a call to this pool.
+        """The settings for a call to this pool.
 
         Raises:
-            ConfigurationError: botocore, or its environment, is not set up so that a call could be made.
+            ConfigurationError: The configuration can't be used.
         """
         settings = self.cached_settings(user_pool_id)
         if settings is None:
             region_of_pool = user_pool_id.partition("_")[0]
             settings = self._resolve(region_of_pool)
-            if len(self._settings) >= MAX_REGIONS:  # those are no regions
+            if len(self._settings) >= MAX_REGIONS:  # so many prefixes are not regions
                 self._settings.clear()
             self._settings[region_of_pool] = settings
         return settings
 
     def cached_settings(self, user_pool_id: str) -> Settings | None:
-        """The same, if it was decided before."""
+        """The same, if it is cached."""
         return self._settings.get(user_pool_id.partition("_")[0])
 
     def _resolve(self, region_of_pool: str) -> Settings:
@@ -137,7 +136,7 @@ class Resolver:
             return self._ask(self.session, region_of_pool)
         except ConfigurationError:
             raise
-        except Exception as error:  # noqa: BLE001 -- a setting that is not of the form that botocore takes for granted
+        except Exception as error:  # noqa: BLE001 -- botocore raises anything for a malformed setting
             raise ConfigurationError(f"the AWS configuration can't be used: {error}") from safe_to_show(error)
 
     def _ask(self, session: Any, region_of_pool: str) -> Settings:
@@ -153,7 +152,7 @@ class Resolver:
         )
         if region is None:
             raise ConfigurationError(
-                "no region: the user pool's id begins with none that is known; "
+                "can't determine the region: the pool ID has no known region prefix; "
                 "pass region_name= or set AWS_DEFAULT_REGION"
             )
         check_region(region)
@@ -207,11 +206,11 @@ class Resolver:
         session = self.session
         if not afresh:
             return session.get_credentials()
-        if self._options.session is None:  # a new one reads its files anew
+        if self._options.session is None:  # a new session reads its files again
             return self._new_botocore_session().get_credentials()
         current = session.get_credentials()
         if current is None or current.method not in _methods(session):
-            return current  # somebody put them there: the chain would find other ones, of somebody else
+            return current  # set by other code: the chain would find credentials of another identity
         found = session.get_component("credential_provider").load_credentials()
         return found if found is not None and found.method == current.method else current
 
@@ -220,7 +219,7 @@ class Resolver:
 
 
 def trace_header() -> str | None:
-    """The trace that this invocation of a Lambda function belongs to, as botocore passes it on."""
+    """The trace of this invocation of a Lambda function, in botocore's form."""
     trace_id = os.environ.get("_X_AMZN_TRACE_ID")
     if not trace_id or "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return None
@@ -230,12 +229,12 @@ def trace_header() -> str | None:
 
 
 def _set_sts_region(session: Any, region: str | None) -> None:
-    """Names the region in which credential providers call STS, as the session's ``create_client()`` does."""
+    """Sets the region in which credential providers call STS, as the session's ``create_client()`` does."""
     session._last_client_region_used = region  # noqa: SLF001 -- it has no public name
 
 
 def _methods(session: Any) -> list[str]:
-    """The ways in which the session's chain looks for credentials."""
+    """The names of the credential providers of the session."""
     chain = session.get_component("credential_provider")
     return [provider.METHOD for provider in getattr(chain, "providers", ())]
 
@@ -266,13 +265,13 @@ def _flag(session: Any, config: Any, name: str) -> bool:
 
 
 def _without_fips(region: str) -> tuple[str, bool]:
-    """The region behind a FIPS pseudo-region, such as ``fips-us-east-1``, and whether it was one."""
+    """The region of a FIPS pseudo-region, such as ``fips-us-east-1``, and whether it was a pseudo-region."""
     real = region.replace("fips-", "").replace("-fips", "")
     return real, real != region
 
 
 def _configured_endpoint_url(session: Any, config: Any) -> str | None:
-    profile = session.get_scoped_config()  # in any case: it is what raises for an unknown profile
+    profile = session.get_scoped_config()  # always: it raises for an unknown profile
     if _flag(session, config, "ignore_configured_endpoint_urls"):
         return None
     for variable in (ENDPOINT_URL_VARIABLE, "AWS_ENDPOINT_URL"):
@@ -303,11 +302,11 @@ def _rules(session: Any, loader: Any) -> Mapping[str, Any]:
 def _with_custom_endpoints_file(
     loader: Any, region: str, url: str | None, *, use_fips: bool, use_dualstack: bool
 ) -> tuple[str, str | None]:
-    """The region to sign for and the custom endpoint, or those from an ``endpoints.json`` of the user's own, which
-    outranks the rules.
+    """The region to sign for and the custom endpoint. An ``endpoints.json`` of the user's own has precedence over the
+    rules.
 
-    botocore's own ``endpoints.json``, older than its rules, has no say over the URL any more; but it still
-    vetoes FIPS and dual-stack in some partitions.
+    botocore's own ``endpoints.json`` is older than its rules. It no longer affects the URL, but it raises an error for
+    FIPS and dual-stack in some partitions.
     """
     is_customized = any(
         os.path.exists(os.path.join(path, "endpoints.json"))
@@ -337,7 +336,7 @@ def _max_attempts(session: Any, retries: Mapping[str, Any] | None) -> int:
     if chosen is None:
         return DEFAULT_MAX_ATTEMPTS
     if chosen < 1:
-        raise ConfigurationError("the configured max_attempts must be 1 at least")
+        raise ConfigurationError("the configured max_attempts must be at least 1")
     return int(chosen)
 
 
@@ -367,7 +366,7 @@ def _verify(session: Any, verify: bool | str | os.PathLike[str] | None) -> bool 
     chosen = _first(verify, _variable(session, "ca_bundle"), os.environ.get("REQUESTS_CA_BUNDLE"), True)
     if isinstance(chosen, bool):
         return chosen
-    path = os.fsdecode(chosen)  # a Path will do
+    path = os.fsdecode(chosen)  # a Path is accepted
     if not path.strip():
         raise ConfigurationError(
             "the CA bundle (verify, AWS_CA_BUNDLE, ca_bundle, REQUESTS_CA_BUNDLE) must not be empty"

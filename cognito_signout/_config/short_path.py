@@ -1,10 +1,9 @@
-"""The short path: what botocore's session would answer where nothing can decide but environment variables, and a
-shared credentials file that holds static keys and nothing else.
+"""The short path: settings without importing botocore, if only environment variables and static keys can decide.
 
-botocore would hand back exactly those, and importing it would cost as much again as all the rest of a first call. So
-where :func:`is_enough`, a stand-in for its session answers instead, with botocore's own data files and without
-botocore. It decides by an allow-list: whatever it does not understand makes it step aside, and a test holds its answers
-to the real session's. Only :mod:`_config.settings` knows of it.
+botocore would return exactly those values, but importing it would double the time of a first call. If
+:func:`is_enough`, an :class:`EnvironmentSession` replaces botocore's session. It reads botocore's data files without
+importing botocore. An allow-list decides: any variable, file or setting that is not on it disables the short path. A
+test compares the results with those of the real session. Only :mod:`.settings` and the runtimes use it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ ACCESS_KEY, SECRET_KEY = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
 #: The names of the session token, in botocore's order.
 TOKENS = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 
-#: botocore's configuration variables that an environment variable may set here, and how botocore converts them.
+#: botocore's configuration variables, the environment variables that set them here, and botocore's conversions.
 VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "region": ("AWS_DEFAULT_REGION", str),
     "ca_bundle": ("AWS_CA_BUNDLE", str),
@@ -38,10 +37,10 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "retry_mode": ("AWS_RETRY_MODE", str),
     "user_agent_appid": ("AWS_SDK_UA_APP_ID", str),
 }
-#: botocore's answers where neither a variable nor a file says anything, as far as they are not ``None``.
+#: botocore's defaults that are not ``None``.
 DEFAULTS: Mapping[str, Any] = {"api_versions": {}, "defaults_mode": "legacy"}
 
-#: The variables that are understood, and those that decide nothing here.
+#: The variables that are understood, and those that have no effect here.
 UNDERSTOOD = frozenset(
     {
         ACCESS_KEY,
@@ -52,31 +51,31 @@ UNDERSTOOD = frozenset(
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER",
         "AWS_EC2_METADATA_DISABLED",
         "AWS_EXECUTION_ENV",
-        "AWS_REGION",  # which botocore does not read, and Lambda sets
+        "AWS_REGION",  # set by Lambda, not read by botocore
     }
 )
-UNDERSTOOD_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_")  # what else Lambda sets
-#: Everything of botocore's that could be set begins with one of these.
+UNDERSTOOD_PREFIXES = ("AWS_LAMBDA_", "AWS_XRAY_")  # also set by Lambda
+#: The prefixes of all variables that botocore reads.
 CONFIGURING_PREFIXES = ("AWS_", "BOTO")
-#: Files and folders that could decide, if they are there.
+#: Files and folders that disable the short path.
 FILES = ("~/.aws/config", "~/.aws/models")
 CREDENTIALS_FILE = "~/.aws/credentials"
-#: The names of the keys in it; the token's are in botocore's order.
+#: The names of the keys in the file; the names of the token are in botocore's order.
 FILE_KEYS = ("aws_access_key_id", "aws_secret_access_key")
 FILE_TOKENS = ("aws_security_token", "aws_session_token")
 
 
 def is_enough(options: Options) -> bool:
-    """Whether the environment variables decide alone, for a client of these options, as things are."""
+    """Whether the short path can be used for a client with these options."""
     return (
-        "botocore" not in sys.modules  # else there are its events, too, and nothing would be saved
+        "botocore" not in sys.modules  # else its events matter, and nothing would be saved
         and options.session is None
         and options.profile_name is None
         and all(_is_understood(name) for name in os.environ if name.startswith(CONFIGURING_PREFIXES))
         and not any(os.path.exists(os.path.expanduser(path)) for path in FILES)
         and _is_understood_file()
         and (options.credentials is not None or _keys() is not None)
-        and not environment_has_proxies()  # botocore sends through them, so nothing would be saved
+        and not environment_has_proxies()  # proxies need botocore
         and _directory() is not None
     )
 
@@ -86,7 +85,7 @@ def _is_understood(name: str) -> bool:
 
 
 def _keys() -> Credentials | None:
-    """The static keys of the environment, else those of the file; ``None`` if there are none, or half of them."""
+    """The static keys of the environment, or those of the file; ``None`` if they are missing or incomplete."""
     if os.environ.get(ACCESS_KEY):
         keys, tokens, values = (ACCESS_KEY, SECRET_KEY), TOKENS, dict(os.environ)
     else:
@@ -98,7 +97,7 @@ def _keys() -> Credentials | None:
 
 
 def _is_understood_file() -> bool:
-    """Whether there is no credentials file, or one whose default profile holds static keys and nothing else."""
+    """Whether the credentials file is missing, or its default profile contains only static keys."""
     path = os.path.expanduser(CREDENTIALS_FILE)
     if not os.path.exists(path):
         return True
@@ -121,14 +120,16 @@ def _default_profile() -> dict[str, str]:
     parser.read(path)
     sections = {name: dict(parser[name]) for name in parser.sections()}
     if any("\n" in value for section in sections.values() for value in section.values()):
-        return {"": ""}  # settings within settings, which are not understood
+        return {"": ""}  # nested settings, which are not understood
     return sections.get("default", {})
 
 
 @lru_cache(maxsize=1)
 def _directory() -> str | None:
-    """The folder of botocore's data files, which is found without importing botocore; ``None`` if botocore is not a
-    folder on disk, but in a zip or a frozen program. Never relative: anyone may write to the working directory.
+    """The folder of botocore's data files, found without importing botocore.
+
+    ``None`` if botocore is not a folder on disk, as in a zip or a frozen program. It is never a relative path, because
+    others may write to the working directory.
     """
     spec = find_spec("botocore")
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
@@ -139,23 +140,23 @@ def _directory() -> str | None:
 
 
 class EnvironmentSession:
-    """As much of botocore's ``Session`` as :mod:`_config.settings` asks."""
+    """The part of botocore's ``Session`` that :mod:`.settings` uses."""
 
     def get_config_variable(self, name: str) -> Any:
-        """The variable, converted; botocore's default; or ``None``."""
+        """The value of the variable, converted; else botocore's default; else ``None``."""
         variable, convert = VARIABLES.get(name, ("", str))
         text = os.environ.get(variable)
         return DEFAULTS.get(name) if text is None else convert(text)
 
     def get_scoped_config(self) -> Mapping[str, Any]:
-        """The profile: there are no files."""
+        """An empty profile: there is no file."""
         return {}
 
     def get_default_client_config(self) -> None:
-        """None: nobody has had the session to set one."""
+        """``None``: no other code has this session."""
 
     def get_component(self, _name: str) -> DataFiles:
-        """The loader of data files: no other component is asked for."""
+        """The loader of data files, the only component in use."""
         return DataFiles()
 
     def get_credentials(self) -> Credentials | None:
@@ -164,19 +165,19 @@ class EnvironmentSession:
 
 
 class DataFiles:
-    """As much of botocore's ``Loader`` as is asked, over the files that botocore ships."""
+    """The part of botocore's ``Loader`` that is used, for the files in botocore."""
 
     def __init__(self) -> None:
         self.BUILTIN_DATA_PATH = _directory() or ""
         self.search_paths = [self.BUILTIN_DATA_PATH]
 
     def determine_latest_version(self, service_name: str, type_name: str) -> str:
-        """The latest version of the service that has such a file."""
+        """The latest version of the service with a file of this type."""
         folder = os.path.join(self.BUILTIN_DATA_PATH, service_name)
         return max(version for version in os.listdir(folder) if self._find(service_name, version, type_name))
 
     def load_data(self, name: str) -> Any:
-        """The JSON of a file, packed or not."""
+        """The JSON of a file, compressed or not."""
         path = self._find(name)
         with open(path, "rb") as file:
             raw = file.read()

@@ -1,4 +1,4 @@
-"""The ``User-Agent`` header: this library's, in botocore's grammar (``name/version os/… lang/… …``)."""
+"""The ``User-Agent`` header, in botocore's grammar (``name/version os/… lang/… …``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 from .._version import __version__
 
-#: What botocore lets stand in a component; the rest becomes a dash.
+#: The characters that botocore replaces by a dash in a component.
 _NOT_ALLOWED = re.compile(r"[^a-zA-Z0-9!$%&'*+.^_`|~,-]")
 _NOT_ALLOWED_IN_EXTRA = re.compile(r"[^ -~]")
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "win32": "windows"}

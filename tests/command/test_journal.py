@@ -129,12 +129,12 @@ def test_no_bit_of_a_line_may_differ(path: Path, entries: list[tuple[str, bool]]
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("alice\nbob\n", "is no journal of this command"),
-        ("alice", "is no journal of this command"),
-        ("[1]\n", "is no journal of this command"),
-        ('"text"\n', "is no journal of this command"),
-        ("{}\n", "is no journal of this command"),
-        (f"{outcome('alice')}\n", "is no journal of this command"),
+        ("alice\nbob\n", "is not a journal of this command"),
+        ("alice", "is not a journal of this command"),
+        ("[1]\n", "is not a journal of this command"),
+        ('"text"\n', "is not a journal of this command"),
+        ("{}\n", "is not a journal of this command"),
+        (f"{outcome('alice')}\n", "is not a journal of this command"),
         (
             '{"format": "cognito-signout journal", "version": 2, "user_pool_id": "us-east-1_Test00001"}\n',
             "was written by another version",
@@ -145,7 +145,7 @@ def test_no_bit_of_a_line_may_differ(path: Path, entries: list[tuple[str, bool]]
         ),
         (
             f'{{"format": "cognito-signout journal", "version": 1, "user_pool_id": "{POOL}", "endpoint": "fake"}}\n',
-            "is about fake, and not about AWS",
+            "is about fake, not about AWS",
         ),
         (
             f'{{"format": "cognito-signout journal", "version": 1, "user_pool_id": "{POOL}"}}\n{outcome("alice")}\n',
