@@ -24,7 +24,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
-    # pytest imports this package in every run of everyone who has the library installed.
+    # pytest imports this package in every run if the library is installed.
     if name in _LAZY:
         from importlib import import_module
 

@@ -1,8 +1,8 @@
-"""The fake itself: what a test sets up, breaks, and asks afterwards.
+"""The fake: its set-up, its faults, and checks for tests.
 
-It is the service of :mod:`._service` over the users of :mod:`._users`, with faults, throttling, a record of
-requests and a clock of its own. A client talks to it through the runtime seam: the same requests are built,
-signed and read as for AWS, and time spent waiting is the fake's, not the test's.
+It combines the service of :mod:`._service` and the users of :mod:`._users` with faults, throttling, a record of
+requests and a clock. A client uses it through its runtime: requests are built, signed and read as for AWS, and waiting
+moves the fake's clock, so that no test waits.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..client import SignOutClient
     from ..transports import HttpRequest
 
-#: What may happen to a request on its way, and whether the service has done what it asked for by then.
+#: The faults of the transport, and whether the service has performed the operation when they occur.
 TRANSPORT_FAULTS = {
     "refused": False,
     "reset": False,
@@ -43,10 +43,10 @@ TRANSPORT_FAULTS = {
     "garbage": False,
     "html": False,
 }
-#: What answers instead of the service, where a network has a page of its own for everything.
+#: A page that a captive portal returns for every request.
 _PAGE = HttpResponse(200, {"Content-Type": "text/html", "Content-Length": "6"}, b"<html>")
 
-#: The AWS code, or the fault of the transport, that ends in an error of each class.
+#: The AWS code, or the fault of the transport, that causes an error of each class.
 _FAULT_OF_CLASS: dict[type[errors.SignOutError], str] = {
     errors.InvalidParameterError: "InvalidParameterException",
     errors.UserNotFoundError: "UserNotFoundException",
@@ -70,15 +70,15 @@ _MESSAGES = {
 
 @frozen
 class RecordedRequest:
-    """A request that reached the fake, and what became of it.
+    """A request that reached the fake, and its result.
 
     Attributes:
-        operation: The operation that it named, such as ``AdminUserGlobalSignOut``.
-        user_pool_id: The pool that it named, if it named one.
-        username: The user, likewise, as named. Not shown in ``repr``.
-        code: The AWS error code that it was answered with, or the fault of the transport, ``late`` where the client
-            did not wait for the answer; ``None`` if it was done.
-        at: When, by the fake's clock.
+        operation: The operation, such as ``AdminUserGlobalSignOut``.
+        user_pool_id: The pool in the request, if there is one.
+        username: The username in the request, if there is one. It is not in ``repr``.
+        code: The AWS error code of the response; the fault of the transport; ``late`` if the client did not wait for
+            the response; ``None`` for a success.
+        at: The time of the request, by the fake's clock.
         request: The request itself.
     """
 
@@ -112,10 +112,10 @@ class FakeCognito:
     """Cognito user pools in memory, for tests.
 
     Args:
-        access_key: The access key id that it knows.
-        secret_key: The secret that belongs to it.
-        now: What its clock says, and goes on saying until :meth:`advance` or a wait of a client moves it.
-            Default: the real time, which goes on by itself.
+        access_key: The access key ID that the fake accepts.
+        secret_key: The secret access key that belongs to it.
+        now: The time of the clock, until :meth:`advance` or a waiting client moves it. Default: the real time, which
+            moves by itself.
 
     Raises:
         ValueError: ``now`` has no time zone.
@@ -134,7 +134,7 @@ class FakeCognito:
         self,
         *,
         access_key: str = "AKIAFAKECOGNITO00000",
-        secret_key: str = "fake-secret-key-of-the-fake-cognito-0000",  # noqa: S107 -- it opens nothing
+        secret_key: str = "fake-secret-key-of-the-fake-cognito-0000",  # noqa: S107 -- it gives access to nothing
         now: datetime | None = None,
     ) -> None:
         self.access_key = access_key
@@ -157,29 +157,29 @@ class FakeCognito:
         self._lock = threading.RLock()
         self._clock.lock = threading.RLock()
 
-    # -- what there is
+    # -- users
 
     def add_user_pool(self, user_pool_id: str) -> None:
-        """Adds a user pool, unless there is one of this id.
+        """Adds a user pool, unless the fake has one with this ID.
 
         Raises:
-            ValidationError: The id breaks the service's constraints.
+            ValidationError: The ID breaks the service's constraints.
         """
         protocol.check_user_pool_id(user_pool_id)
         with self._lock:
             self._add_pool(user_pool_id)
 
     def add_user(self, *, user_pool_id: str, username: str, aliases: Iterable[str] = ()) -> None:
-        """Adds a user, and the pool if there is none of this id.
+        """Adds a user, and the pool if the fake has none with this ID.
 
         Args:
             user_pool_id: The pool.
             username: The user's name.
-            aliases: Other names that the user may be called by: an email address, a telephone number.
+            aliases: Other names of the user, such as an email address or a telephone number.
 
         Raises:
             ValidationError: A name breaks the service's constraints.
-            ValueError: The pool has a user of one of these names already.
+            ValueError: The pool has a user with one of these names already.
         """
         names = list(aliases)
         protocol.check_user_pool_id(user_pool_id)
@@ -196,7 +196,7 @@ class FakeCognito:
         validity: timedelta = DEFAULT_TOKEN_VALIDITY,
         hosted_ui: bool = False,
     ) -> Tokens:
-        """Signs a user in, on one more device.
+        """Signs a user in, on another device.
 
         Args:
             user_pool_id: The pool.
@@ -218,11 +218,11 @@ class FakeCognito:
 
     @property
     def now(self) -> datetime:
-        """What the fake's clock says, in UTC."""
+        """The time of the fake's clock, in UTC."""
         return utc(self._clock.now())
 
     def advance(self, time: timedelta) -> None:
-        """Moves the fake's clock on, at once.
+        """Moves the fake's clock forward, at once.
 
         Raises:
             ValueError: ``time`` is negative.
@@ -234,7 +234,7 @@ class FakeCognito:
 
     @property
     def latency(self) -> timedelta:
-        """How long the fake takes to answer, by its own clock, so that no test waits for it. By default, none."""
+        """The response time of the fake by its own clock, so that no test waits for it. Default: zero."""
         return self._latency
 
     @latency.setter
@@ -243,25 +243,25 @@ class FakeCognito:
             raise ValueError("latency can't be negative")
         self._latency = latency
 
-    # -- what goes wrong
+    # -- faults
 
     def fail(self, error: type[errors.SignOutError] | str, *, times: int = 1) -> None:
-        """Makes the next requests fail, one after the other, behind those that are to fail already.
+        """Makes the next requests fail, after those of earlier calls of this method.
 
         Args:
-            error: One of this library's error classes; an AWS code, such as ``"ThrottlingException"``; or what
-                happens on the way: ``"refused"``, ``"reset"``, ``"timeout"``, ``"truncated"`` (the service did
-                it, and its answer is cut off), ``"garbage"``, ``"html"`` (another's page, with status 200).
-            times: How many requests. A client that retries makes several requests a call.
+            error: One of this library's error classes; an AWS code, such as ``"ThrottlingException"``; or a fault of
+                the transport: ``"refused"``, ``"reset"``, ``"timeout"``, ``"truncated"`` (the service performs the
+                operation, and the response is cut off), ``"garbage"``, ``"html"`` (a page with status 200).
+            times: The number of requests. A client that retries makes several requests in a call.
 
         Raises:
-            ValueError: That is no error that a request can end in.
+            ValueError: A request can't end in this error.
         """
         fault = error if isinstance(error, str) else _FAULT_OF_CLASS.get(error, "")
         if fault not in TRANSPORT_FAULTS and not fault[:1].isupper():
             kinds = ", ".join(repr(kind) for kind in TRANSPORT_FAULTS)
             raise ValueError(
-                f"{error!r} is none of {kinds}, no AWS error code, and no class of error that a request can end in"
+                f"{error!r} is not one of {kinds}, an AWS error code or an error class that a request can end in"
             )
         if times < 1:
             raise ValueError("times must be 1 or more")
@@ -273,34 +273,34 @@ class FakeCognito:
 
         Args:
             rate: Sign-outs a second, by the fake's clock.
-            burst: How many may come at once.
+            burst: The number of sign-outs that may come at once.
 
         Raises:
-            ValueError: The rate is not positive, or the burst below 1.
+            ValueError: The rate is not positive, or the burst is below 1.
         """
         if rate <= 0 or burst < 1:
             raise ValueError("rate must be positive, and burst 1 or more")
         with self._lock:
             self._throttle = _Throttle(rate, burst, burst, self._clock.now())
 
-    # -- what happened
+    # -- checks
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The requests that reached the fake so far, oldest first."""
+        """The requests that have reached the fake, oldest first."""
         with self._lock:
             return list(self._requests)
 
     def assert_signed_out(self, *, user_pool_id: str, username: str, times: int | None = None) -> None:
-        """Fails unless the user was signed out, by whichever name.
+        """Fails unless the user was signed out, by any of the user's names.
 
         Args:
             user_pool_id: The pool.
             username: The user's name, an alias, or the ``sub``.
-            times: How often exactly. Default: at least once.
+            times: The exact number of sign-outs. Default: at least one.
 
         Raises:
-            AssertionError: It was not so; the message says what happened instead.
+            AssertionError: The user was not signed out as expected. The message says what happened instead.
         """
         with self._lock:
             pool = self._directory.pools.get(user_pool_id)
@@ -317,12 +317,12 @@ class FakeCognito:
         """Fails if a request reached the fake.
 
         Raises:
-            AssertionError: One did; the message says which.
+            AssertionError: A request reached the fake. The message names it.
         """
         if self._requests:
             raise AssertionError(f"there should have been no requests. {self._story()}")
 
-    # -- who talks to it
+    # -- clients
 
     def client(
         self,
@@ -331,12 +331,12 @@ class FakeCognito:
         credentials: FrozenCredentialsSource | StaticCredentials | None = None,
         config: BotocoreConfig | None = None,
     ) -> SignOutClient:
-        """A client that talks to this fake, whatever is active or set in the environment.
+        """A client that uses this fake, independent of the environment and of other active fakes.
 
         Args:
-            region_name: The region of every call. Default: the one that the pool's id begins with.
+            region_name: The region of every call. Default: the region in the pool ID.
             credentials: The credentials to sign with. Default: the fake's own.
-            config: A ``botocore.config.Config``; of it, ``region_name``, ``retries`` and ``read_timeout`` are heeded.
+            config: A ``botocore.config.Config``. Only ``region_name``, ``retries`` and ``read_timeout`` have an effect.
         """
         options = Options(region_name=region_name, credentials=credentials, config=config)
         return FakeClient(self._new_runtime(options, credentials))
@@ -353,13 +353,13 @@ class FakeCognito:
         return FakeAsyncClient(self._new_runtime(options, credentials))
 
     def activate(self) -> Activation[FakeCognito]:
-        """Makes every ``SignOutClient`` and ``AsyncSignOutClient`` in the process talk to this fake, those made earlier
+        """Makes every ``SignOutClient`` and ``AsyncSignOutClient`` in the process use this fake, existing ones
         included.
 
-        boto3's clients go on talking to AWS: for them there is :class:`FakeCognitoServer`.
+        boto3's clients still call AWS. For them, use a :class:`FakeCognitoServer`.
 
-        A context manager, and a decorator of functions, async ones too. It works whatever credentials, region
-        and profile the environment holds or lacks, in all threads, and may be nested: the innermost fake answers.
+        This is a context manager, and a decorator of functions and async functions. It works in all threads and with
+        any credentials, region and profile in the environment. It can be nested: the innermost fake responds.
         """
         return Activation(self, self._runtime_of)
 
@@ -374,21 +374,19 @@ class FakeCognito:
         keys = credentials if credentials is not None else Credentials(self.access_key, self.secret_key)
         return FakeRuntime(options, keys, clock=self._clock, exchange=self.exchange)
 
-    # -- how they do
+    # -- requests
 
     def exchange(
         self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
     ) -> HttpResponse | str:
-        """Answers a request, or says what happens to it on its way: one of the faults of :meth:`fail`.
-
-        For those who bring requests to the fake: its clients and its server.
+        """The response to a request, or one of the faults of :meth:`fail`. The clients and the server call it.
 
         Args:
             request: The request.
-            patience: How many seconds of the fake's clock to wait for the answer, which the service may have
-                given by then. Default: as long as it takes.
-            sent_at: When the request was sent, in seconds since the epoch, by the fake's clock, which others may have
-                moved since. Default: now.
+            patience: The maximum wait for the response, in seconds of the fake's clock. The service may have performed
+                the operation when it ends. Default: no limit.
+            sent_at: The time when the request was sent, in seconds since the epoch, by the fake's clock. Other threads
+                may have moved the clock since. Default: now.
         """
         sent_at = self._clock.now() if sent_at is None else sent_at
         with self._lock:

@@ -1,4 +1,4 @@
-"""The runtime seam, seen from the fake: clients that live by its clock and send their requests to it."""
+"""The runtimes of the fake: clients that use its clock and send their requests to it."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Any]")
 
-#: How long, in seconds, a client waits that has no time-out at all: a year.
+#: How long a client without time-outs waits, in seconds: a year.
 NEVER = 365 * 24 * 3600.0
 
-#: What the clock said when this thread or task last looked at it. That is when it begins to wait, and the date that it
-#: signs with: before it gets on, others may move the clock by any time.
+#: The time when this thread or task last read the clock. Its waits start then, and it signs with that date, even if
+#: other threads have moved the clock since.
 _looked_at: ContextVar[float] = ContextVar("_looked_at")
 
 
 class FakeRuntime:
-    """A world without AWS: nothing is resolved, waiting moves the fake's clock, requests go to the fake."""
+    """The runtime of a blocking client. Waiting moves the fake's clock, and requests go to the fake."""
 
     def __init__(
         self,
@@ -74,22 +74,22 @@ class FakeRuntime:
         return now
 
     def monotonic(self) -> float:
-        """The fake's time, which never goes back."""
+        """The fake's time. It never goes back."""
         return self.now()
 
     def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
-        """Moves the fake's time on, at once."""
+        """Moves the fake's clock, at once."""
         self._clock.advance_to(_looked_at.get() + seconds)
 
     def random(self) -> float:
-        """Always the same, so that a test is, too."""
+        """Always the same number, so that tests are reproducible."""
         return 0.5
 
     def trace_header(self) -> None:
         """None."""
 
     def settings(self, user_pool_id: str) -> Settings:
-        """The endpoint that the service would have in the pool's region."""
+        """The endpoint of the service in the pool's region."""
         region = self._region_name or user_pool_id.partition("_")[0]
         if region not in self._settings:
             host = f"cognito-idp.{check_region(region)}.amazonaws.com"
@@ -103,11 +103,11 @@ class FakeRuntime:
         return self._settings[region]
 
     def credentials(self, refused: Credentials | None) -> Credentials:
-        """The fake's own, or those that the client was given."""
+        """The fake's own credentials, or those that the client was given."""
         return self._provider.current() if refused is None else self._provider.replace(refused)
 
     def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
-        """Brings a request to the fake, and raises what a transport would if it meets a fault on the way."""
+        """Sends a request to the fake. A fault raises the error that a transport would raise."""
         limits = [limit for limit in (timeout, settings.read_timeout) if limit is not None]
         answer = self._exchange(request, patience=min(limits, default=NEVER), sent_at=_looked_at.get())
         self.now()

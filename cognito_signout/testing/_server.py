@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ._fake import FakeCognito
 
-#: Close without a farewell: the client's next read ends in ECONNRESET.
+#: Close with RST: the client's next read ends in ECONNRESET.
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -46,10 +46,10 @@ class FakeCognitoServer:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens, such as ``http://127.0.0.1:54321``.
+        """The URL of the server, such as ``http://127.0.0.1:54321``.
 
         Raises:
-            RuntimeError: It does not listen.
+            RuntimeError: The server is not started.
         """
         if self._server is None:
             raise RuntimeError("the server is not started")
@@ -58,12 +58,12 @@ class FakeCognitoServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that lead a process with an AWS SDK here, in front of its own.
+        """The environment variables that make AWS SDKs in another process use this server.
 
         A profile (``AWS_PROFILE``) and ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` would lead it elsewhere: unset them.
 
         Raises:
-            RuntimeError: It does not listen.
+            RuntimeError: The server is not started.
         """
         return {
             "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": self.endpoint_url,
@@ -75,10 +75,10 @@ class FakeCognitoServer:
         }
 
     def start(self) -> Self:
-        """Starts to listen, in a thread of its own. Answers from then on.
+        """Starts the server in a thread.
 
         Raises:
-            RuntimeError: It listens already.
+            RuntimeError: The server is started already.
             OSError: The port is taken.
         """
         if self._server is not None:
@@ -89,7 +89,7 @@ class FakeCognitoServer:
         return self
 
     def stop(self) -> None:
-        """Stops, and closes every connection. Does nothing if it is not started."""
+        """Stops the server and closes every connection. Does nothing if it is not started."""
         if self._server is None or self._thread is None:
             return
         self._server.shutdown()
@@ -107,7 +107,7 @@ class FakeCognitoServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """Threads, one a connection, which end with the server however long their clients would have stayed."""
+    """A server with a thread for each connection. The threads end with the server, even if clients stay connected."""
 
     daemon_threads = True
     block_on_close = False
@@ -123,7 +123,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Binds, without the look-up of the host's full name, which can take seconds where there is no DNS."""
+        """Binds without looking up the full name of the host, which can take seconds without DNS."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
@@ -140,36 +140,36 @@ class _Server(ThreadingHTTPServer):
                 self._workers.discard(threading.current_thread())
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Ignores clients that have disconnected."""
 
     def server_close(self) -> None:
-        """Closes the connections too, and waits for their threads."""
+        """Closes the connections and waits for their threads."""
         super().server_close()
         with self._lock:
             workers = list(self._workers)
             for connection in self._connections:
-                with suppress(OSError):  # the client may have been quicker
+                with suppress(OSError):  # the client may have closed it first
                     connection.shutdown(socket.SHUT_RDWR)
         for worker in workers:
             worker.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Brings each request of a connection to the fake, and its answer back in one write."""
+    """Passes each request of a connection to the fake, and writes the response at once."""
 
     protocol_version = "HTTP/1.1"
     server_version = f"cognito-signout-fake/{__version__}"
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        """Answers a request."""
+        """Responds to a request."""
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MAX_BODY:
             self.close_connection = True
             self.send_error(411 if not length else 413)
             return
         body = self.rfile.read(int(length))
-        if len(body) < int(length):  # the client went away, or was killed, before it had sent all of the request
+        if len(body) < int(length):  # the client disconnected before the request was complete
             self.close_connection = True
             return
         host = self.headers.get("Host", "")
@@ -183,14 +183,14 @@ class _Handler(BaseHTTPRequestHandler):
         head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
         self.wfile.write(head.encode("latin-1") + b"\r\n" + answer.body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class names it so
-        """Keeps quiet: what happened is in the fake's record."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name in the base class
+        """Logs nothing: the fake records the requests."""
 
     def _suffer(self, fault: str) -> None:
-        """Lets happen to the answer what was asked for. The connection does not survive it."""
+        """Makes the response fail as requested, and closes the connection."""
         self.close_connection = True
         if fault == "timeout":
-            self.connection.recv(1)  # until the client gives up, or the server stops
+            self.connection.recv(1)  # until the client disconnects or the server stops
         elif fault == "truncated":
             self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"')
         elif fault == "garbage":

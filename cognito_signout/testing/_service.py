@@ -1,4 +1,4 @@
-"""The service's side of the wire: verifies a request, does what it asks for, answers in AWS's own words.
+"""The service: it verifies requests, performs operations, and responds with AWS's codes and messages.
 
 Given an :class:`HttpRequest`, it returns the body of an answer, or raises a :class:`ServiceRefusal`. Beside
 AdminUserGlobalSignOut it knows the two operations by which a client notices a sign-out: InitiateAuth with a refresh
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..transports import HttpRequest
     from ._users import Directory, UserPool
 
-#: How far the date of a signature may be from the service's clock.
+#: The maximum difference between the date of a signature and the service's clock.
 MAX_CLOCK_OFFSET = timedelta(minutes=5)
 
 _PREFIX = TARGET.partition(".")[0]
@@ -38,7 +38,7 @@ _AUTHORIZATION = re.compile(
     + r" +Credential=(?P<access_key>[^/,]+)/(?P<date>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request, *"
     r"SignedHeaders=(?P<headers>[^,]+), *Signature=(?P<signature>[0-9a-f]{64})"
 )
-#: Without a signature over these, a request could be altered or sent elsewhere.
+#: The headers that a signature must cover. Otherwise a request could be changed or sent elsewhere.
 _MUST_BE_SIGNED = ("host", "x-amz-date", "x-amz-target")
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _STATUS = {
@@ -52,8 +52,8 @@ _STATUS = {
 
 
 @frozen
-class ServiceRefusal(Exception):  # noqa: N818 -- it is an answer
-    """What the service says no with."""
+class ServiceRefusal(Exception):  # noqa: N818 -- it is a response
+    """The service refuses a request."""
 
     code: str
     message: str
@@ -61,12 +61,12 @@ class ServiceRefusal(Exception):  # noqa: N818 -- it is an answer
 
     @property
     def status(self) -> int:
-        """The HTTP status that goes with the code."""
+        """The HTTP status of the code."""
         return _STATUS.get(self.code, 400)
 
 
 def answer(now: float, body: Mapping[str, Any] | None = None, *, refusal: ServiceRefusal | None = None) -> HttpResponse:
-    """A response as AWS sends it: the request's id, the date, and JSON."""
+    """A response as AWS sends it, with a request ID, a date and JSON."""
     headers = {
         "Date": formatdate(now, usegmt=True),
         "Content-Type": CONTENT_TYPE,
@@ -81,13 +81,13 @@ def answer(now: float, body: Mapping[str, Any] | None = None, *, refusal: Servic
 
 
 def operation_of(request: HttpRequest) -> str:
-    """The operation that a request names, known to this service or not."""
+    """The operation that a request names, even if the service does not know it."""
     prefix, _, name = request.headers.get("x-amz-target", "").partition(".")
     return name if prefix == _PREFIX else ""
 
 
 def arguments_of(request: HttpRequest) -> dict[str, Any]:
-    """The arguments that a request carries, as far as they can be read."""
+    """The arguments of a request, as far as they can be read."""
     try:
         document = json.loads(request.body)
     except (ValueError, RecursionError):
@@ -104,7 +104,7 @@ class Service:
         self._secret_key = secret_key
 
     def serve(self, request: HttpRequest, sent_at: float) -> Mapping[str, Any]:
-        """Does what a request asks for; returns the body of the answer.
+        """Performs the operation of a request and returns the body of the response.
 
         Args:
             request: The request.
@@ -128,7 +128,7 @@ class Service:
         raise ServiceRefusal("UnknownOperationException", "")
 
     def pool(self, user_pool_id: str, region: str) -> UserPool:
-        """The pool of this id in this region.
+        """The pool with this ID in this region.
 
         Raises:
             ServiceRefusal: There is none.
@@ -139,7 +139,7 @@ class Service:
         return pool
 
     def _verify(self, request: HttpRequest, sent_at: float) -> str:
-        """The region that the request is signed for."""
+        """The region in the credential scope of the request."""
         header = request.headers.get("authorization")
         if not header:
             raise ServiceRefusal("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -177,7 +177,7 @@ class Service:
         return match["region"]
 
     def _signature(self, request: HttpRequest, claimed: re.Match[str]) -> str:
-        """The signature that the request should have, over the headers that it says are signed."""
+        """The expected signature of the request, over the headers that it names as signed."""
         names = claimed["headers"].split(";")
         if any(name not in names for name in _MUST_BE_SIGNED):
             return ""
@@ -274,7 +274,7 @@ def _document(request: HttpRequest) -> dict[str, Any]:
 
 
 def _check(arguments: dict[str, Any]) -> tuple[str, str]:
-    """The pool's id and the username, if they keep the service's constraints."""
+    """The pool ID and the username, if they satisfy the service's constraints."""
     limits = {"UserPoolId": MAX_USER_POOL_ID, "Username": MAX_USERNAME}
     values: list[str] = []
     for name, limit in limits.items():
@@ -302,7 +302,7 @@ def _check(arguments: dict[str, Any]) -> tuple[str, str]:
 
 
 def _constraint(name: str, value: str, constraint: str) -> str:
-    shown = "" if name == "username" else f" '{value}'"  # which the service marks as sensitive
+    shown = "" if name == "username" else f" '{value}'"  # the service model marks it as sensitive
     return f"Value{shown} at '{name}' failed to satisfy constraint: {constraint}"
 
 

@@ -1,4 +1,4 @@
-"""User pools, users, and the tokens and cookies issued to them: what a sign-out ends, and what it does not.
+"""User pools, users, and their tokens and cookies.
 
 State and rules alone; no request, no HTTP. Time comes from a :class:`Clock` that a test moves. How Cognito
 treats tokens: https://docs.aws.amazon.com/cognito/latest/developerguide/token-revocation.html
@@ -19,36 +19,36 @@ from attrs import define, field, frozen
 
 from ..models import HOSTED_UI_COOKIE_VALIDITY
 
-#: How long Cognito's refresh tokens live by default.
+#: Cognito's default validity of refresh tokens.
 REFRESH_TOKEN_VALIDITY = timedelta(days=30)
 
 
 class Clock:
-    """The fake's time: real time that can be moved on, or, where a start was given, time that only a test moves."""
+    """The fake's clock. Without a start it follows real time; with one, only a test moves it."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._start = start.timestamp() if start is not None else None
         self._moved = 0.0
-        self.lock = threading.RLock()  # a signal may interrupt whoever holds it, and its handler may fork
+        self.lock = threading.RLock()  # a signal handler that runs while it is held may fork
 
     def now(self) -> float:
-        """In seconds since the epoch."""
+        """The time in seconds since the epoch."""
         return (time.time() if self._start is None else self._start) + self._moved
 
     def advance(self, seconds: float) -> None:
-        """Moves the time on."""
+        """Moves the clock forward."""
         with self.lock:
             self._moved += seconds
 
     def advance_to(self, moment: float) -> None:
-        """Moves the time on to a moment, unless it is later already: those who wait at once wait together."""
+        """Moves the clock forward to a moment, unless it is later already, so that concurrent waits do not add up."""
         with self.lock:
             self._moved += max(0.0, moment - self.now())
 
 
 @define(eq=False)
 class Grant:
-    """One sign-in: what the refresh token stands for, and every token that came of it."""
+    """One sign-in, which the refresh token and all tokens from it belong to."""
 
     refresh_token: str
     expires_at: float
@@ -91,7 +91,7 @@ class UserPool:
 
 @frozen(eq=False)
 class Tokens:
-    """What a user got by signing in, and what it is still good for at this moment of the fake's clock.
+    """The tokens of a sign-in, and whether they are still valid at the current time of the fake's clock.
 
     Attributes:
         access_token: A JWT with Cognito's claims, signed with a key of the fake's.
@@ -113,23 +113,23 @@ class Tokens:
 
     @property
     def refreshable(self) -> bool:
-        """Whether the refresh token still fetches new tokens; not once the user was signed out."""
+        """Whether the refresh token still gets new tokens. A sign-out ends that."""
         return not self._grant.revoked and self._clock.now() < self._grant.expires_at
 
     @property
     def accepted_by_cognito(self) -> bool:
-        """Whether Cognito's own operations accept the access token; not once the user was signed out."""
+        """Whether Cognito's own operations accept the access token. A sign-out ends that."""
         return not self._grant.revoked and self.valid_offline
 
     @property
     def valid_offline(self) -> bool:
-        """Whether the access and ID tokens verify offline, which is until they expire, signed out or not."""
+        """Whether the access and ID tokens verify offline. They do until they expire, even after a sign-out."""
         return self._clock.now() < self.expires_at.timestamp()
 
 
 @frozen(eq=False)
 class HostedUICookie:
-    """The session cookie of the hosted UI. Signing the user out does not end it; an hour does.
+    """The session cookie of the hosted UI. It expires after an hour. A sign-out does not end it.
 
     Attributes:
         expires_at: When it expires, an hour after the sign-in.
@@ -143,11 +143,11 @@ class HostedUICookie:
 
     @property
     def valid(self) -> bool:
-        """Whether it still fetches new tokens, without a password."""
+        """Whether the cookie still gets new tokens without a password."""
         return self._directory.clock.now() < self.expires_at.timestamp()
 
     def fetch_tokens(self) -> Tokens:
-        """New tokens for the user, as the hosted UI's ``/oauth2/authorize`` would end in.
+        """New tokens for the user, as from ``/oauth2/authorize`` of the hosted UI.
 
         Raises:
             ValueError: The cookie has expired.
@@ -159,7 +159,7 @@ class HostedUICookie:
 
 @frozen(eq=False)
 class Issue:
-    """An issue of tokens: to whom, and by which grant."""
+    """Tokens that were issued together: their user and their grant."""
 
     pool: UserPool
     user: User
@@ -168,7 +168,7 @@ class Issue:
 
 
 class Directory:
-    """All pools, and the tokens issued by them."""
+    """All pools, and the tokens that they have issued."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -177,7 +177,7 @@ class Directory:
         self._key = uuid.uuid4().bytes
 
     def find(self, token: object) -> Issue | None:
-        """The issue that an access token is of, or the latest by the grant of a refresh token."""
+        """The issue that an access token belongs to, or the latest issue of a refresh token's grant."""
         return self._by_token.get(token) if isinstance(token, str) else None
 
     def sign_in(self, pool: UserPool, user: User, *, validity: timedelta, hosted_ui: bool) -> Tokens:
@@ -197,12 +197,12 @@ class Directory:
         grant: Grant | None = None,
         cookie: HostedUICookie | None = None,
     ) -> Tokens:
-        """New access and ID tokens, by a new grant or by the one whose refresh token was used."""
+        """New access and ID tokens, for a new grant or for the grant of a refresh token."""
         now = self.clock.now()
         if grant is None:
             grant = Grant(uuid.uuid4().hex * 4, now + REFRESH_TOKEN_VALIDITY.total_seconds())
             user.grants.append(grant)
-        issued_at = int(now)  # as in a token, whose times are whole seconds
+        issued_at = int(now)  # tokens contain whole seconds
         expires_at = issued_at + int(validity.total_seconds())
         claims = {
             "sub": user.sub,
@@ -237,5 +237,5 @@ def _base64(raw: bytes) -> str:
 
 
 def utc(seconds: float) -> datetime:
-    """The moment that is so many seconds after the epoch."""
+    """The datetime for a number of seconds since the epoch."""
     return datetime.fromtimestamp(seconds, timezone.utc)

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``fake_cognito``. Until a test asks for it, it imports nothing but pytest."""
+"""The pytest plugin with the fixture ``fake_cognito``. It imports only pytest until a test uses the fixture."""
 
 from __future__ import annotations
 
