@@ -56,11 +56,10 @@ def observed(flow: Flow) -> Flow:
 
 def _listeners() -> list[Listener]:
     listeners: list[Listener] = []
-    if "logging" in sys.modules:
-        from logging import INFO, getLogger
-
-        logger = getLogger("cognito_signout")
-        if logger.isEnabledFor(INFO):
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        logger = logging.getLogger("cognito_signout")
+        if logger.isEnabledFor(logging.INFO):
             listeners.append(Records(logger))
     if sys.modules.get("opentelemetry.trace") is not None:
         with suppress(Exception):

@@ -229,9 +229,11 @@ async def _request(
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
+    body, content = bytearray(), response.content
     try:
-        async for data in response.content.iter_any():
+        if isinstance(content, aiohttp.StreamReader) and content.is_eof():  # the usual case, and a fast one
+            return content.read_nowait(MAX_BODY + 1)
+        async for data in content.iter_any():
             body += data
             if len(body) > MAX_BODY:
                 break

@@ -85,8 +85,9 @@ def locate(url: str) -> tuple[Origin, str]:
 
 def check_headers(request: HttpRequest) -> None:
     """Raises a :class:`ConfigurationError` if a header can't be sent. It is not quoted."""
-    text = "".join(part for pair in request.headers.items() for part in pair)
-    if "\r" in text or "\n" in text or "\0" in text or max(text, default="") > "\xff":
+    text = "".join([part for pair in request.headers.items() for part in pair])
+    is_latin = text.isascii() or len(text.encode("latin-1", "ignore")) == len(text)
+    if not is_latin or "\r" in text or "\n" in text or "\0" in text:
         raise ConfigurationError("a header contains a line break, a NUL or a character outside Latin-1")
 
 
