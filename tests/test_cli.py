@@ -555,7 +555,7 @@ def test_a_signal_lets_what_is_in_flight_finish(service: Service, tmp_path: Path
     service.open()
     done = finish(process)
     assert done.returncode == 130
-    assert notice.startswith("interrupted: finishing what is in flight")
+    assert notice.startswith("interrupted: finishing requests in flight")
     summary, advice = done.stderr.splitlines()
     assert summary.startswith("8 signed out; took")
     assert advice == "to resume, start the same command again: it skips the 8 users who are signed out already"

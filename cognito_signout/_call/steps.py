@@ -8,9 +8,7 @@ sends back their results. Time and randomness come from a :class:`Clock`. The ca
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Protocol
-
-from attrs import define, field, frozen
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..models import SignOutResult
 from .retry import RetryQuota
@@ -44,7 +42,6 @@ class Clock(Protocol):
         ...
 
 
-@define
 class Shared:
     """The state that the calls of one client share.
 
@@ -54,28 +51,26 @@ class Shared:
             signature because of its date.
     """
 
-    quota: RetryQuota = field(factory=RetryQuota)
-    clock_offset: float = 0.0
+    def __init__(self, quota: RetryQuota | None = None, clock_offset: float = 0.0) -> None:
+        self.quota = RetryQuota() if quota is None else quota
+        self.clock_offset = clock_offset
 
 
-@frozen
-class Configure:
+class Configure(NamedTuple):
     """Resolve the settings for a pool within ``timeout`` seconds. The result is a :class:`Settings`."""
 
     user_pool_id: str
     timeout: float | None = None
 
 
-@frozen
-class Authenticate:
+class Authenticate(NamedTuple):
     """Get the current credentials, or other credentials than the refused ones. The result is a :class:`Credentials`."""
 
     refused: Credentials | None = None
     timeout: float | None = None
 
 
-@frozen
-class Send:
+class Send(NamedTuple):
     """Send a request within ``timeout`` seconds. The result is an :class:`HttpResponse`.
 
     Attributes:
@@ -88,8 +83,7 @@ class Send:
     after: SignOutError | None = None
 
 
-@frozen
-class Pause:
+class Pause(NamedTuple):
     """Wait for a number of seconds. There is no result."""
 
     seconds: float

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
-
-from attrs import frozen
 
 from ..errors import ConfigurationError
 
@@ -27,8 +25,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 Data = Mapping[str, Any]
 
 
-@frozen
-class Endpoint:
+class Endpoint(NamedTuple):
     """The destination of requests, and the region that they are signed for.
 
     Attributes:

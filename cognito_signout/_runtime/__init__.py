@@ -8,9 +8,7 @@ process, call by call.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
-
-from attrs import frozen
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import threading
@@ -87,8 +85,7 @@ class Stopped(BaseException):
     """A call was abandoned. Its outcome does not matter any more."""
 
 
-@frozen(eq=False)  # entries are told apart by identity, even if one fake is active twice
-class Substitute:
+class Substitute(NamedTuple):
     """Creates the runtimes that replace those of the clients.
 
     Attributes:

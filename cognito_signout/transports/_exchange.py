@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from attrs import define, field
+from attrs import define
 
 from .._concurrency import forks
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutError, SignOutTimeoutError
@@ -27,7 +27,7 @@ NOT_HTTP = "the response is not valid HTTP"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@define(kw_only=True, eq=False, slots=False)
+@define(kw_only=True, eq=False, repr=False, slots=False)
 class TransportSettings:
     """The settings of a transport. The transports describe them."""
 
@@ -35,7 +35,7 @@ class TransportSettings:
     client_cert: str | tuple[str, str] | None = None
     connect_timeout: float | None = 60.0
     read_timeout: float | None = 60.0
-    proxies: Mapping[str, str] | None = field(default=None, repr=False)  # their URLs may contain passwords
+    proxies: Mapping[str, str] | None = None
     proxies_config: Mapping[str, Any] | None = None
     max_pool_connections: int = 10
     tcp_keepalive: bool = False

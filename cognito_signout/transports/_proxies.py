@@ -8,10 +8,8 @@ from __future__ import annotations
 import math
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
-
-from attrs import field, frozen
 
 from .._config.botocore import environment_has_proxies, load
 from ..errors import ConfigurationError, SignOutConnectionError, SignOutTimeoutError
@@ -28,13 +26,15 @@ MAX_SESSIONS = 4
 CONNECTING = frozenset({"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"})
 
 
-@frozen
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy. Its URL and the headers that it asks for may contain a password: they are not shown."""
 
     origin: Origin
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
+    url: str
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.origin})"
 
 
 def find_proxy(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
