@@ -20,14 +20,15 @@ MASK = "***"
 #: nothing.
 MIN_LENGTH = 4
 
-_ID = re.compile(r"[A-Za-z0-9-]{,64}")
+_ID = r"[A-Za-z0-9-]{,64}"
 
 #: A character of base64, plain or as URLs and JSON spell it.
 _UNIT = r"(?:[A-Za-z0-9/+]|%2[BbFf]|%3[Dd]|\\/)"
 #: A secret access key has 40 characters of base64, a session token more than 100. Both contain upper-case and
 #: lower-case letters and digits, which long paths and hexadecimal hashes rarely do. Signatures are matched by name.
 #: ARNs are spared: the names of roles can look like keys, and errors are about them.
-_KEY = re.compile(
+# It is a string, because compiling it takes long and is only needed for errors.
+_KEY = (
     r"(?P<arn>arn:aws[a-z-]*:[A-Za-z0-9:/+=,.@_-]+)"
     r"|(?<![A-Za-z0-9/+])(?=[a-z0-9/+%\\]*[A-Z])(?=[A-Z0-9/+%\\]*[a-z])(?=[A-Za-z/+%\\]*[0-9])"
     rf"(?:{_UNIT}{{100,}}|{_UNIT}{{40}})(?![A-Za-z0-9/+])={{0,2}}"
@@ -42,13 +43,13 @@ def masked(text: str, username: str | None) -> str:
         text: The text.
         username: The username, if the text is about a user.
     """
-    keys = [match.span() for match in _KEY.finditer(text) if match["arn"] is None]
+    keys = [match.span() for match in re.finditer(_KEY, text) if match["arn"] is None]
     return _without(text, keys + _names(text, username))
 
 
 def masked_id(text: str, username: str | None) -> str:
     """The same for the ID of a request, which may look like a key: some fake services create such IDs."""
-    return _without(text, _names(text, username)) if _ID.fullmatch(text) else masked(text, username)
+    return _without(text, _names(text, username)) if re.fullmatch(_ID, text) else masked(text, username)
 
 
 def _names(text: str, username: str | None) -> list[tuple[int, int]]:

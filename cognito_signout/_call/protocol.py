@@ -52,7 +52,7 @@ MAX_PLAIN_TEXT = 256
 #: A string as ``json.dumps`` writes it, which for a dictionary of two makes a new encoder each time.
 _quoted = json.JSONEncoder().encode
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _HTTP_DATE = re.compile(r"[A-Za-z]{3}, (\d\d) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 #: The last second that a datetime can hold.
 _LATEST = 253402300799
@@ -168,7 +168,7 @@ def request_id(response: HttpResponse) -> str | None:
 def request_uuid(response: HttpResponse) -> str | None:
     """The same, if it has the form that AWS uses, and so is safe to log."""
     identifier = request_id(response)
-    return identifier if identifier is not None and _UUID.fullmatch(identifier) else None
+    return identifier if identifier is not None and re.fullmatch(_UUID, identifier) else None
 
 
 def service_time(response: HttpResponse) -> datetime | None:

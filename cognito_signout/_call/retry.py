@@ -27,7 +27,7 @@ RETRY_COST = 14
 RETRY_COST_THROTTLED = 5
 SUCCESS_REFUND = 1
 
-_NUMBER = re.compile(r"[0-9]{1,9}")
+_NUMBER = r"[0-9]{1,9}"
 
 
 class RetryQuota:
@@ -88,7 +88,7 @@ def _retry_after(response: HttpResponse | None) -> float:
     if response is None:
         return 0.0
     milliseconds = response.headers.get("x-amz-retry-after", "")
-    if _NUMBER.fullmatch(milliseconds):
+    if re.fullmatch(_NUMBER, milliseconds):
         return int(milliseconds) / 1000
     seconds = response.headers.get("retry-after", "")
-    return float(seconds) if _NUMBER.fullmatch(seconds) else 0.0
+    return float(seconds) if re.fullmatch(_NUMBER, seconds) else 0.0

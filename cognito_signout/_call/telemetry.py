@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 #: botocore's names, so that dashboards show calls of this library and of boto3 together.
 SERVICE, OPERATION = "Cognito Identity Provider", "AdminUserGlobalSignOut"
+
+#: ``logging.INFO``
+INFO = 20
 
 
 class Listener(Protocol):
@@ -56,15 +60,21 @@ def observed(flow: Flow) -> Flow:
 
 def _listeners() -> list[Listener]:
     listeners: list[Listener] = []
-    logging = sys.modules.get("logging")
-    if logging is not None:
-        logger = logging.getLogger("cognito_signout")
-        if logger.isEnabledFor(logging.INFO):
+    if "logging" in sys.modules:
+        logger = _logger()
+        if logger.isEnabledFor(INFO):
             listeners.append(Records(logger))
     if sys.modules.get("opentelemetry.trace") is not None:
         with suppress(Exception):
             listeners.append(CallSpan())
     return listeners
+
+
+@lru_cache(maxsize=1)
+def _logger() -> logging.Logger:
+    import logging
+
+    return logging.getLogger("cognito_signout")
 
 
 def _observed(flow: Flow, listeners: list[Listener]) -> Flow:

@@ -42,11 +42,12 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_items",)
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
-        self._items: dict[str, tuple[str, str]] = {}
-        for name, value in pairs:
-            key = name.lower()
-            self._items[key] = (name, f"{self._items[key][1]}, {value}" if key in self._items else value)
+        pairs = list(cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers)
+        self._items: dict[str, tuple[str, str]] = {pair[0].lower(): pair for pair in pairs}
+        if len(self._items) < len(pairs):  # a name occurs more than once
+            for key in self._items:
+                values = [value for name, value in pairs if name.lower() == key]
+                self._items[key] = (self._items[key][0], ", ".join(values))
 
     def __getitem__(self, name: str) -> str:
         return self._items[name.lower()][1]

@@ -85,7 +85,7 @@ class AsyncHttpTransport(TransportSettings):
                 the client certificate or the proxy's URL can't be used.
         """
         origin, _ = _exchange.locate(request.url)
-        _exchange.check_headers(request)
+        headers = _exchange.checked_headers(request)
         loop, deadline = asyncio.get_running_loop(), _exchange.sooner(None, timeout)
         limit: Any = None
         transport: asyncio.Transport | None = None  # once there is a connection
@@ -108,11 +108,10 @@ class AsyncHttpTransport(TransportSettings):
                 _connected.set(connected)  # after the session is set up, whose guard keeps the context
                 while response is None:
                     with suppress(_Stale):
-                        response = await _request(session, request, origin.scheme, proxy, context)
+                        response = await _request(session, request, headers, proxy, context)
                 if response.status == 407 and proxy is not None and origin.scheme == "http":
                     raise wrong_password(proxy)
-                headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
-                return _exchange.checked_response(response.status, headers, await _read(response))
+                return _exchange.checked_response(response.status, _headers(response), await _read(response))
         except FAULTS as fault:
             if transport is not None:
                 transport.abort()  # to close it would wait for the server to end TLS, too
@@ -210,11 +209,13 @@ def _reschedule(limit: Any, deadline: float | None) -> None:
 
 
 async def _request(
-    session: aiohttp.ClientSession, request: HttpRequest, scheme: str, proxy: Proxy | None, context: Any
+    session: aiohttp.ClientSession, request: HttpRequest, headers: dict[str, str], proxy: Proxy | None, context: Any
 ) -> aiohttp.ClientResponse:
-    headers, for_proxy = dict(request.headers.items()), None if proxy is None else proxy.headers
-    if scheme == "http":  # aiohttp would leave the proxy's out on a connection that it uses again
-        headers, for_proxy = {**headers, **(for_proxy or {})}, None
+    for_proxy = None if proxy is None else proxy.headers
+    if for_proxy is not None and request.url.startswith(
+        "http:"
+    ):  # aiohttp would leave the proxy's out on a connection that it uses again
+        headers, for_proxy = {**headers, **for_proxy}, None
     return await session.request(
         request.method,
         _url(request.url),
@@ -226,6 +227,14 @@ async def _request(
         proxy_headers=for_proxy,
         skip_auto_headers=[name for name in ("Content-Type", "User-Agent") if name not in headers] or None,
     )
+
+
+def _headers(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+    pairs = list(response.headers.items())
+    if "".join([value for _, value in pairs]).isascii():
+        return pairs
+    # aiohttp decodes UTF-8, and turns other bytes into surrogates.
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

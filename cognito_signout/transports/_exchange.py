@@ -83,12 +83,14 @@ def locate(url: str) -> tuple[Origin, str]:
     raise ConfigurationError("the request's URL must be an http:// or https:// URL with a host name")
 
 
-def check_headers(request: HttpRequest) -> None:
-    """Raises a :class:`ConfigurationError` if a header can't be sent. It is not quoted."""
-    text = "".join([part for pair in request.headers.items() for part in pair])
+def checked_headers(request: HttpRequest) -> dict[str, str]:
+    """The headers of a request. Raises a :class:`ConfigurationError`, which quotes none, if one can't be sent."""
+    headers = dict(request.headers.items())
+    text = "".join(headers) + "".join(headers.values())
     is_latin = text.isascii() or len(text.encode("latin-1", "ignore")) == len(text)
     if not is_latin or "\r" in text or "\n" in text or "\0" in text:
         raise ConfigurationError("a header contains a line break, a NUL or a character outside Latin-1")
+    return headers
 
 
 def checked_response(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes) -> HttpResponse:

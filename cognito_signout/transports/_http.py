@@ -25,6 +25,7 @@ from ._tls import new_context
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
 
     from . import HttpRequest, HttpResponse
 
@@ -74,7 +75,7 @@ class HttpTransport(TransportSettings):
         """
         deadline = _exchange.sooner(None, timeout)
         origin, target = _exchange.locate(request.url)
-        _exchange.check_headers(request)
+        headers = _exchange.checked_headers(request)
         known = self._sessions  # another thread may close the transport, which then has another dictionary
         if origin not in known:
             proxy = find_proxy(request.url, self.proxies)
@@ -90,7 +91,7 @@ class HttpTransport(TransportSettings):
             if not is_reused:
                 _connect(connection, origin, deadline, self.connect_timeout, self.tcp_keepalive)
             doing = f"no complete response from {origin}"
-            response = _respond(connection, request, target, _exchange.sooner(deadline, self.read_timeout))
+            response = _respond(connection, request, target, headers, _exchange.sooner(deadline, self.read_timeout))
             answer = _exchange.checked_response(response.status, response.getheaders(), _read(connection, response))
             # It is closed once it is read to its end. A recorder's response is of a class of its own.
             is_whole = response.isclosed() and type(response) is http.client.HTTPResponse
@@ -177,7 +178,9 @@ def _connect(
     connection.connect()
 
 
-def _respond(connection: Any, request: HttpRequest, target: str, deadline: float | None) -> Any:
+def _respond(
+    connection: Any, request: HttpRequest, target: str, headers: Mapping[str, str], deadline: float | None
+) -> Any:
     """Sends a request, and reads the status and the headers of the response."""
 
     def respond(sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
@@ -188,7 +191,7 @@ def _respond(connection: Any, request: HttpRequest, target: str, deadline: float
         connection.sock.settimeout(_exchange.left(deadline))
     failure: OSError | None = None
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-    for name, value in request.headers.items():
+    for name, value in headers.items():
         connection.putheader(name, value)
     try:
         connection.endheaders(request.body)
