@@ -405,6 +405,7 @@ def test_a_rehearsal_does_not_count_as_a_run(
     assert "not about AWS; use another file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_signs_everyone_out(service: Service, tmp_path: Path) -> None:
     """SIGKILL, the OOM killer, a lost machine: nobody may be lost, and hardly anybody asked for twice."""
     names = service.add_users(3_000)

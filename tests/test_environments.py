@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .probe import Report
 
+pytestmark = pytest.mark.slow
+
 
 @frozen
 class Observed:

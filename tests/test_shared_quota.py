@@ -7,7 +7,11 @@ import subprocess
 import sys
 from collections import Counter
 
+import pytest
+
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
+
+pytestmark = pytest.mark.slow
 
 POOL = "us-east-1_Test00001"
 RATE, BURST = 200, 40

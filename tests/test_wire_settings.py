@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from .probe import Report
 
+pytestmark = pytest.mark.slow
+
 #: The host that is asked where nobody names another; tunnels to it lead to the server on loopback.
 AWS = "cognito-idp.us-east-1.amazonaws.com"
 #: What sockets tell of the settings.

@@ -21,6 +21,8 @@ from .server import answer
 if TYPE_CHECKING:
     from .row import Row
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 FINDING = report.Finding(cold_start.ROW, {"ours": [0.1, 0.3, 0.2], "boto3": [1.0], "floor": [0.1]})
 

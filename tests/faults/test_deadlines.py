@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ..transports.scripted import Peer, Script, Step
     from .scene import Play
 
+pytestmark = pytest.mark.slow
+
 #: How long, in seconds, a call may take.
 TIMEOUT = 0.35
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from .scene import Play
 
+pytestmark = pytest.mark.slow
+
 
 @by_both_clients
 @pytest.mark.parametrize("is_once", [False, True], ids=["always", "once"])

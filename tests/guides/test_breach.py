@@ -16,6 +16,8 @@ import pytest
 from tests.moto_pools import MotoPool
 from tests.pages import Page, runs
 
+pytestmark = pytest.mark.slow
+
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 MISSING = [command for command in ("bash", "aws", "cognito-signout") if shutil.which(command, path=PATH) is None]
 #: Usernames that a shell, a text format or an option parser could trip over.

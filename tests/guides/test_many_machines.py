@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from cognito_signout.transports import HttpRequest, HttpResponse
 
-pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="needs dask.distributed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("distributed") is None, reason="needs dask.distributed"),
+]
 
 NAME = "docs/guides/many-machines.md"
 POOL = "us-east-1_Ab129faBb"

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     #: Signs users out, one after the other, with a pause before each but the first; returns the outcomes.
     SignOut: TypeAlias = Callable[..., list[Outcome]]
 
+pytestmark = pytest.mark.slow
+
 POOL = "us-east-1_Test00001"
 ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "secret-key-of-the-fake"
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from cognito_signout.transports import HttpRequest
 
+pytestmark = pytest.mark.slow
+
 ONE_CALL = [way for way in WAYS if not way.is_many]
 every_way = pytest.mark.parametrize("way", WAYS, ids=repr)
 

@@ -6,6 +6,8 @@ import pytest
 
 from .play import RememberingServer, needs_fork, play
 
+pytestmark = pytest.mark.slow
+
 
 def played_on(code: str) -> RememberingServer:
     """Plays code that ends in the word ``done``; returns the server, which it has called."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ..transports.scripted import Peer
 
+pytestmark = pytest.mark.slow
+
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-amzn-RequestId: %b\r\n\r\n{}"
 
 

@@ -7,11 +7,14 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from botocore.config import Config
 
 from cognito_signout import SignOutClient
 
 from .play import POOL, RememberingServer
+
+pytestmark = pytest.mark.slow
 
 THREADS = 32
 

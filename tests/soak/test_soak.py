@@ -19,6 +19,8 @@ from .clients import POOL, MixedUpError, checked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 HELD = {"memory": 40_000, "descriptors": 11, "threads": 3, "tasks": 0, "connections": 20}
 

@@ -560,6 +560,7 @@ def exact_bookkeeping(run: int) -> None:
         fake.assert_signed_out(user_pool_id=POOL, username=username, times=done.count(username))
 
 
+@pytest.mark.slow
 def test_the_bookkeeping_is_exact_under_threads() -> None:
     """Fifty runs: a record that is off by one once a month is a test that fails once a month."""
     interval = sys.getswitchinterval()

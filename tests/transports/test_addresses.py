@@ -78,7 +78,7 @@ def swallowing_addresses(count: int) -> Iterator[list[tuple[str, int]]]:
 
 
 def test_each_address_gets_the_whole_connect_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, seven dead nodes would leave no time for the eighth, which answers."""
+    """A failure means that seven dead nodes leave no time for the eighth, which answers."""
     with swallowing_addresses(7) as dead, ScriptedServer([serves()]) as server:
         lookups = lead(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
         with new_client(endpoint_url=f"http://{NAME}", config=Config(connect_timeout=0.3)) as client:
@@ -91,7 +91,7 @@ def test_each_address_gets_the_whole_connect_timeout(new_client: NewClient, monk
 def test_the_timeout_of_a_call_bounds_all_addresses_together(
     connect_timeout: float, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, a call to a name with many dead nodes would take many times the time that it was given."""
+    """A failure means that a call to a name with many dead nodes takes a multiple of its timeout."""
     begin = time.monotonic()
     with swallowing_addresses(7) as dead, ScriptedServer([serves()]) as server:
         lead(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
@@ -103,8 +103,8 @@ def test_the_timeout_of_a_call_bounds_all_addresses_together(
     assert time.monotonic() - begin < 10
 
 
-def test_no_address_that_answers_in_time_is_a_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, a call to dead nodes alone would hang, or fail in an untyped way."""
+def test_only_unresponsive_addresses_are_a_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that a call to dead nodes hangs or raises an untyped error."""
     with swallowing_addresses(3) as dead:
         lead(monkeypatch, NAME, *dead)
         config = Config(connect_timeout=0.1, retries={"total_max_attempts": 1})
@@ -115,8 +115,8 @@ def test_no_address_that_answers_in_time_is_a_timeout(new_client: NewClient, mon
             client.sign_out()
 
 
-def test_of_eight_good_addresses_the_first_is_used(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, a call would open more connections than it needs, or none."""
+def test_the_first_of_eight_good_addresses_is_used(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that a call opens more connections than it needs, or none."""
     with ExitStack() as stack:
         servers = [stack.enter_context(ScriptedServer([serves()], host=f"127.0.0.{1 + number}")) for number in range(8)]
         lead(monkeypatch, NAME, *[(f"127.0.0.{1 + number}", server.port) for number, server in enumerate(servers)])
@@ -127,8 +127,8 @@ def test_of_eight_good_addresses_the_first_is_used(new_client: NewClient, monkey
         assert len(servers[0].requests) == 3
 
 
-def test_addresses_that_refuse_are_passed_over(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, a node that is down would fail calls that another node could answer."""
+def test_addresses_that_refuse_are_skipped(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that a node that is down fails calls that another node can answer."""
     with ScriptedServer([serves()]) as server:
         lead(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 7, ("127.0.0.1", server.port))
         with new_client(endpoint_url=f"http://{NAME}") as client:
@@ -138,7 +138,7 @@ def test_addresses_that_refuse_are_passed_over(new_client: NewClient, monkeypatc
 def test_only_addresses_that_refuse_are_a_connection_error(
     new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, a service that is down on all of its nodes would cause an error that callers don't catch."""
+    """A failure means that a service that is down on all nodes causes an untyped error."""
     lead(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 8)
     with (
         new_client(endpoint_url=f"http://{NAME}", config=Config(retries={"total_max_attempts": 1})) as client,
@@ -172,10 +172,10 @@ def authorization_by_botocore(request: bytes) -> str:
     return f"AWS4-HMAC-SHA256 Credential={signer.scope(aws_request)}, SignedHeaders={names}, Signature={signature}"
 
 
-def test_a_trailing_dot_is_signed_and_sent_and_is_in_no_certificate(
+def test_an_endpoint_with_a_trailing_dot_works_in_tls(
     new_client: NewClient, bundle: str, server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, a fully qualified name as endpoint would fail at TLS, or break the signature."""
+    """A failure means that a fully qualified endpoint name fails in TLS or breaks the signature."""
     with ScriptedServer([serves()], context=server_context) as server:
         lookups = lead(monkeypatch, "localhost.", ("127.0.0.1", server.port))
         with new_client(
@@ -198,7 +198,7 @@ def test_a_trailing_dot_is_signed_and_sent_and_is_in_no_certificate(
 def test_a_tls_proxy_may_have_a_trailing_dot(
     kind: str, bundle: str, server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, a proxy that is given by its fully qualified name would fail at TLS."""
+    """A failure means that a proxy with a fully qualified name fails in TLS."""
     with (
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -216,7 +216,7 @@ def test_a_tls_proxy_may_have_a_trailing_dot(
 def test_a_proxy_with_a_trailing_dot_is_looked_up_with_it(
     new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, a resolver with a search list could find another host of that name, unlike with boto3."""
+    """A failure means that a resolver with a search list finds another host than with boto3."""
     with ScriptedServer([serves()]) as proxy:
         lookups = lead(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
         config = Config(proxies=proxies_to(proxy, host="localhost."))
@@ -238,7 +238,7 @@ EXCEPTIONS = ["localhost:80", "localhost", "localhost:8080", "localhost:443", ".
 def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
     endpoint_url: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, calls would go through a proxy that boto3 avoids, or the other way round."""
+    """A failure means that calls use a proxy that boto3 does not use, or bypass one that it uses."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
@@ -259,8 +259,8 @@ def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
     assert len(script.requests) == 2
 
 
-def test_no_proxy_with_a_port_leads_past_the_proxy(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, ``NO_PROXY=localhost:80`` would be ignored: the port of a URL would be lost on the way."""
+def test_no_proxy_with_a_port_bypasses_the_proxy(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that ``NO_PROXY=localhost:80`` is ignored because the URL loses its port."""
     with ScriptedServer([serves()]) as proxy, ScriptedServer([serves()]) as server:
         lead(monkeypatch, "localhost", ("127.0.0.1", server.port))
         monkeypatch.setenv("HTTP_PROXY", proxy.url)

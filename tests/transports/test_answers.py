@@ -70,10 +70,10 @@ ENDS: dict[str, list[Step]] = {"reset": [resets()], "closed": []}
         (500, "InternalErrorException", InternalServiceError),
     ],
 )
-def test_a_refusal_whose_body_is_cut_off_keeps_its_status_and_code(
+def test_an_error_response_with_a_truncated_body_keeps_its_status_and_code(
     status: int, aws_code: str, error_class: type[ServiceError], cut: bytes, end: list[Step], new_client: NewClient
 ) -> None:
-    """If this failed, a refusal would look like a network problem, and be retried in vain."""
+    """A failure means that a refusal looks like a network error and is retried in vain."""
     head = b"HTTP/1.1 %d \r\nX-Amzn-ErrorType: %s:http://internal/\r\nx-amzn-RequestId: 1\r\n" % (
         status,
         aws_code.encode(),
@@ -91,10 +91,10 @@ def test_a_refusal_whose_body_is_cut_off_keeps_its_status_and_code(
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 @pytest.mark.parametrize("status", [401, 403, 407, 500])
-def test_a_refusal_that_is_cut_off_after_it_was_read_in_part_keeps_its_status(
+def test_an_error_response_that_is_truncated_while_it_is_read_keeps_its_status(
     status: int, end: list[Step], new_client: NewClient
 ) -> None:
-    """If this failed, the status would be lost if the connection breaks late, while the body is awaited."""
+    """A failure means that the status is lost when the connection breaks during the body."""
     head = b"HTTP/1.1 %d \r\nContent-Length: 200\r\n\r\n" % status
     with (
         ScriptedServer([reads(), sends(head), waits_until_read(), sends(BODY), waits_until_read(), *end]) as server,
@@ -114,8 +114,8 @@ BADLY_FRAMED = {
 
 
 @pytest.mark.parametrize("framing", BADLY_FRAMED.values(), ids=BADLY_FRAMED)
-def test_a_refusal_that_is_badly_framed_ends_its_connection(framing: bytes, new_transport: NewTransport) -> None:
-    """If this failed, the rest of one user's refusal could be read as the answer for the next user."""
+def test_a_badly_framed_error_response_closes_its_connection(framing: bytes, new_transport: NewTransport) -> None:
+    """A failure means that the rest of one response is read as the response for another user."""
     transport = new_transport()
     with ScriptedServer(
         [reads(), sends(b"HTTP/1.1 500 \r\n" + framing), waits_for_close()],
@@ -130,8 +130,8 @@ def test_a_refusal_that_is_badly_framed_ends_its_connection(framing: bytes, new_
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-def test_a_connection_that_ended_within_a_refusal_is_not_kept(cut: bytes, new_transport: NewTransport) -> None:
-    """If this failed, dead connections would fill the pool."""
+def test_a_connection_that_broke_within_an_error_response_is_not_kept(cut: bytes, new_transport: NewTransport) -> None:
+    """A failure means that dead connections fill the pool."""
     transport = new_transport()
     with ScriptedServer([reads(), sends(b"HTTP/1.1 500 \r\n" + cut)]) as server:
         assert transport.send(make_request(server.url), timeout=PATIENCE).status == 500
@@ -164,10 +164,10 @@ def unread(sock: socket.socket) -> int:
 @pytest.mark.parametrize(
     ("status", "error_class"), [(403, UnknownServiceError), (429, TooManyRequestsError), (503, InternalServiceError)]
 )
-def test_a_short_plain_text_is_the_message(
+def test_a_short_plain_text_body_is_the_error_message(
     status: int, error_class: type[ServiceError], content_type: str, new_client: NewClient
 ) -> None:
-    """If this failed, the explanation that a gateway sends would be replaced by a guess."""
+    """A failure means that a gateway's explanation is replaced by a generic message."""
     body = b"upstream is busy,\r\n try later\n"
     answer = b"HTTP/1.1 %d \r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
         status,
@@ -185,8 +185,8 @@ def test_a_short_plain_text_is_the_message(
     assert caught.value.http_status == status
 
 
-def test_a_plain_text_without_a_length_is_the_message(new_client: NewClient) -> None:
-    """If this failed, the explanation would be lost if it ends with the connection."""
+def test_a_plain_text_body_without_a_length_is_the_error_message(new_client: NewClient) -> None:
+    """A failure means that an explanation that ends with the connection is lost."""
     with (
         ScriptedServer([answers(b"HTTP/1.0 503 Busy\r\nContent-Type: text/plain\r\n\r\nno capacity")]) as server,
         new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
@@ -216,8 +216,8 @@ def reads_only(count: int) -> Step:
 
 
 @pytest.mark.parametrize("count", [1, 100, 400])
-def test_a_server_that_refuses_before_it_has_read_everything_is_heard(count: int, new_client: NewClient) -> None:
-    """If this failed, a gateway that refuses by the first headers would look like a network problem."""
+def test_an_early_error_response_is_read(count: int, new_client: NewClient) -> None:
+    """A failure means that a gateway that rejects a request by its first headers looks like a network error."""
     with (
         ScriptedServer([reads_only(count), sends(EARLY)]) as server,
         new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
@@ -231,10 +231,10 @@ def test_a_server_that_refuses_before_it_has_read_everything_is_heard(count: int
 
 @pytest.mark.parametrize("is_tls", [False, True])
 @pytest.mark.parametrize("count", [1, 1000, 200_000])
-def test_a_refusal_of_a_large_body_is_heard(
+def test_an_early_error_response_to_a_large_body_is_read(
     count: int, is_tls: bool, bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, an answer would be lost if sending fails midway."""
+    """A failure means that the response is lost when sending fails midway."""
     transport = new_transport(verify=bundle)
     script = [reads_only(count), sends(EARLY)]
     with ScriptedServer(script, context=server_context if is_tls else None) as server:
@@ -249,8 +249,8 @@ def test_a_refusal_of_a_large_body_is_heard(
 
 
 @pytest.mark.parametrize("body", [b"", b"agent:open-sesame is not a user of mine"])
-def test_a_forwarding_proxy_that_wants_a_password_is_named(body: bytes, new_client: NewClient) -> None:
-    """If this failed, an on-call engineer would suspect AWS, or a log would show the proxy's password."""
+def test_a_forwarding_proxy_that_requires_a_password_is_named(body: bytes, new_client: NewClient) -> None:
+    """A failure means that an on-call engineer suspects AWS, or a log shows the proxy's password."""
     answer = (
         b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=agent:open-sesame\r\n"
         b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)

@@ -50,7 +50,7 @@ async def send(transport: AsyncHttpTransport, url: str, timeout: float | None = 
 
 
 def test_a_transport_outlives_its_event_loops() -> None:
-    """If this failed, a client could not be used in one asyncio.run after the other, or would leak the first one's."""
+    """A failure means that a client fails or leaks connections when asyncio.run is called more than once."""
     transport = AsyncHttpTransport()
     with ScriptedServer([answers(OK), waits_for_close()]) as server:
         for _ in range(3):
@@ -63,8 +63,8 @@ def test_a_transport_outlives_its_event_loops() -> None:
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the loop's own
 @pytest.mark.parametrize("is_used_again", [True, False])
-def test_a_loop_that_ends_without_farewell_is_let_go_of(is_used_again: bool) -> None:
-    """If this failed, whoever runs loops by hand would see complaints of what can't be closed any more."""
+def test_a_loop_that_was_closed_without_cleanup_causes_no_warnings(is_used_again: bool) -> None:
+    """A failure means that closing a loop by hand logs errors about its connections."""
     transport = AsyncHttpTransport()
     with ScriptedServer([serves()]) as server:
         loop = asyncio.new_event_loop()
@@ -76,8 +76,8 @@ def test_a_loop_that_ends_without_farewell_is_let_go_of(is_used_again: bool) -> 
         gc.collect()
 
 
-def test_closing_in_another_loop_leaves_it_to_the_one_that_connected() -> None:
-    """If this failed, closing would reach into a loop that runs in another thread, or is closed."""
+def test_a_connection_is_closed_by_the_loop_that_opened_it() -> None:
+    """A failure means that close() touches a loop that is closed or runs in another thread."""
     transport = AsyncHttpTransport()
     with ScriptedServer([answers(OK), waits_for_close()]) as server:
         loop = asyncio.new_event_loop()
@@ -89,8 +89,8 @@ def test_closing_in_another_loop_leaves_it_to_the_one_that_connected() -> None:
         loop.close()
 
 
-def test_many_calls_at_once_share_what_is_there(bundle: str, server_context: ssl.SSLContext) -> None:
-    """If this failed, calls at once would get each other's answers, or each would load the certificates anew."""
+def test_concurrent_calls_share_one_pool_and_one_tls_context(bundle: str, server_context: ssl.SSLContext) -> None:
+    """A failure means that concurrent calls mix up responses or each load the CA bundle."""
 
     async def main(url: str) -> None:
         transport = AsyncHttpTransport(verify=bundle, max_pool_connections=16)
@@ -107,7 +107,7 @@ def test_many_calls_at_once_share_what_is_there(bundle: str, server_context: ssl
 
 @pytest.mark.parametrize("where", ["the handshake", "the response", "an idle connection's response"])
 def test_cancelling_closes_the_connection(where: str) -> None:
-    """If this failed, a cancelled call would leave a connection behind whose answer the next call would read."""
+    """A failure means that the next call reads the response of a cancelled call."""
 
     async def main(server: ScriptedServer, url: str) -> None:
         transport = AsyncHttpTransport(verify=False)
@@ -134,7 +134,7 @@ def test_cancelling_closes_the_connection(where: str) -> None:
 
 
 def test_cancelling_while_connecting_closes_the_socket() -> None:
-    """If this failed, giving up on a host that does not answer would leave a socket behind."""
+    """A failure means that cancelling a call to a host that does not answer leaks a socket."""
 
     async def main(url: str) -> None:
         transport = AsyncHttpTransport()
@@ -150,8 +150,8 @@ def test_cancelling_while_connecting_closes_the_socket() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_forks_use_connections_of_their_own() -> None:
-    """If this failed, a parent and its children would read each other's answers."""
+def test_a_forked_child_opens_its_own_connections() -> None:
+    """A failure means that a parent and its children read each other's responses."""
     transport = AsyncHttpTransport()
 
     async def exchange(url: str) -> bool:
@@ -172,8 +172,8 @@ def test_forks_use_connections_of_their_own() -> None:
     assert len(server.peers) == 3
 
 
-def test_idle_connections_are_looked_at_where_there_is_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, connections could not be kept on Windows."""
+def test_idle_connections_are_reused_without_select_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that connections are not reused on Windows."""
     monkeypatch.delattr(select, "poll")
 
     async def main(url: str) -> None:
@@ -187,8 +187,8 @@ def test_idle_connections_are_looked_at_where_there_is_no_poll(monkeypatch: pyte
     assert len(server.peers) == 1
 
 
-def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_an_answer() -> None:
-    """If this failed, a server's farewell, or a forged answer, could be read as the answer to the next call."""
+def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_reused() -> None:
+    """A failure means that stale data is read as the next response."""
 
     async def main(server: ScriptedServer) -> None:
         transport = AsyncHttpTransport()
@@ -202,8 +202,8 @@ def test_what_came_in_while_the_loop_was_busy_is_not_taken_for_an_answer() -> No
     assert len(server.peers) == 3
 
 
-def test_a_cancellation_that_comes_with_the_result_is_not_lost() -> None:
-    """If this failed, before Python 3.12, a call that was cancelled would go on, and sign the user out."""
+def test_a_cancellation_at_the_same_time_as_the_result_is_not_lost() -> None:
+    """A failure means that before Python 3.12, a cancelled call goes on and signs the user out."""
 
     async def main() -> None:
         ready = asyncio.get_running_loop().create_future()
@@ -217,8 +217,8 @@ def test_a_cancellation_that_comes_with_the_result_is_not_lost() -> None:
     asyncio.run(main())
 
 
-def test_what_a_thread_finds_when_nobody_waits_any_more_is_dropped() -> None:
-    """If this failed, a source of credentials that answers late would fill the log of whoever gave up on it."""
+def test_the_result_of_a_cancelled_lookup_is_discarded() -> None:
+    """A failure means that a slow credential source logs errors after its caller gave up."""
 
     async def main() -> None:
         released = threading.Event()

@@ -169,7 +169,7 @@ READ_TIMEOUT = 0.4
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
 def test_ten_dead_connections_cost_a_call_one_retry(death: list[Step], new_client: NewClient) -> None:
-    """If this failed, the first call after a NAT has dropped its connections would use up its attempts on them."""
+    """A failure means that dropped idle connections use up all attempts of the next call."""
     with (
         server_of_dying_connections(*death) as server,
         new_client(endpoint_url=server.url, config=Config(read_timeout=READ_TIMEOUT)) as client,
@@ -182,7 +182,7 @@ def test_ten_dead_connections_cost_a_call_one_retry(death: list[Step], new_clien
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
 def test_ten_dead_connections_fail_no_user_of_many(death: list[Step], new_client: NewClient) -> None:
-    """If this failed, a run that begins after a pause would report users that it could have signed out."""
+    """A failure means that a batch after a pause reports failures for users that can be signed out."""
     usernames = [f"user-{number}" for number in range(2 * IDLE)]
     with (
         server_of_dying_connections(*death) as server,
@@ -206,7 +206,7 @@ def serves_until_idle(seconds: float) -> Step:
 
 
 def test_a_server_that_closes_idle_connections_fails_no_call(new_client: NewClient) -> None:
-    """If this failed, calls would fail now and then, whenever one meets the end of the keep-alive time."""
+    """A failure means that calls sometimes fail when the server's keep-alive time ends."""
     never = threading.Event()
 
     def call_again_and_again(number: int) -> list[int]:

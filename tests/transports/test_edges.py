@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("name", ["X\nHeader", "X\0Header"])
-def test_a_header_whose_name_is_none_is_refused(name: str) -> None:
-    """If this failed, a header could smuggle another one."""
+def test_a_header_with_an_invalid_name_is_rejected(name: str) -> None:
+    """A failure means that a header name can inject another header."""
     transport = HttpTransport()
     with ScriptedServer([waits_for_close()]) as server, pytest.raises(ConfigurationError, match="header"):
         transport.send(make_request(server.url, headers={name: "value"}), timeout=PATIENCE)
@@ -33,7 +33,7 @@ def test_a_header_whose_name_is_none_is_refused(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 def test_a_request_that_a_server_does_not_read_ends_at_the_deadline(new_transport: NewTransport) -> None:
-    """If this failed, a server that stops reading could hold a call for ever."""
+    """A failure means that a server that stops reading blocks a call forever."""
     transport = new_transport(read_timeout=0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:  # whose queue accepts the connection, and nothing reads it
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -41,8 +41,8 @@ def test_a_request_that_a_server_does_not_read_ends_at_the_deadline(new_transpor
             transport.send(make_request(url, b"x" * 20_000_000), timeout=PATIENCE)
 
 
-def test_a_reset_within_a_refusal_behind_a_proxy_keeps_its_status() -> None:
-    """If this failed, a proxy's refusal would be reported as a lost connection, and be tried again in vain."""
+def test_a_reset_within_a_proxys_error_response_keeps_the_status() -> None:
+    """A failure means that a proxy's refusal looks like a lost connection and is retried in vain."""
     refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\nno"
     with ScriptedServer([answers(refusal), resets()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
@@ -50,8 +50,8 @@ def test_a_reset_within_a_refusal_behind_a_proxy_keeps_its_status() -> None:
         transport.close()
 
 
-def test_a_reset_within_an_answer_behind_a_proxy_is_a_connection_error() -> None:
-    """If this failed, half an answer could count as a sign-out."""
+def test_a_reset_within_a_response_behind_a_proxy_is_a_connection_error() -> None:
+    """A failure means that half a response counts as a sign-out."""
     with ScriptedServer([reads(), sends(HEAD + b"Content-Length: 99\r\n\r\n{}"), resets()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
         with pytest.raises(SignOutConnectionError, match="through the proxy"):
@@ -59,8 +59,8 @@ def test_a_reset_within_an_answer_behind_a_proxy_is_a_connection_error() -> None
         transport.close()
 
 
-def test_a_connection_that_is_closed_while_another_thread_calls_leaves_the_call_alone() -> None:
-    """If this failed, closing a client would make a call of another thread fail with a KeyError."""
+def test_closing_in_one_thread_does_not_break_calls_in_another() -> None:
+    """A failure means that closing a client makes a call in another thread raise a KeyError."""
     transport, ends, faults = HttpTransport(), threading.Event(), []
 
     def closes() -> None:
@@ -84,8 +84,8 @@ def test_a_connection_that_is_closed_while_another_thread_calls_leaves_the_call_
 
 
 @pytest.mark.parametrize("found", [{}, {"https": "http://proxy:3128"}])
-def test_the_systems_settings_count_where_there_are_any(found: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, a proxy in the settings of macOS or Windows would be passed by."""
+def test_system_proxy_settings_are_detected(found: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that a proxy in the settings of macOS or Windows is ignored."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -93,8 +93,8 @@ def test_the_systems_settings_count_where_there_are_any(found: dict[str, str], m
     assert environment_has_proxies() is bool(found)
 
 
-def test_what_can_have_no_thread_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, a call would end in a RuntimeError where the process may start no more threads."""
+def test_a_lookup_runs_inline_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that a call raises a RuntimeError when the process can't start threads."""
     import asyncio
 
     def refuse(_: Any) -> None:

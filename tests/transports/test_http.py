@@ -80,8 +80,8 @@ class Interruption(BaseException):
 # What is sent
 
 
-def test_a_request_is_sent_as_it_is(transport: Transport) -> None:
-    """If this failed, a library's own headers would be sent, or the signed ones in another form."""
+def test_a_request_is_sent_unchanged(transport: Transport) -> None:
+    """A failure means that an HTTP library adds headers or changes the signed ones."""
     with ScriptedServer([serves()]) as server:
         send(transport, server.url + "some/path?a=b")
         transport.close()
@@ -95,7 +95,7 @@ def test_a_request_is_sent_as_it_is(transport: Transport) -> None:
 
 
 def test_the_path_of_a_bare_host_is_the_root(transport: Transport) -> None:
-    """If this failed, an endpoint URL without a slash would make a malformed request line."""
+    """A failure means that an endpoint URL without a slash makes a malformed request line."""
     with ScriptedServer([serves()]) as server:
         send(transport, server.url.rstrip("/"))
         transport.close()
@@ -104,7 +104,7 @@ def test_the_path_of_a_bare_host_is_the_root(transport: Transport) -> None:
 
 @pytest.mark.parametrize("keepalive", [True, False])
 def test_sockets_are_set_up_for_small_messages(keepalive: bool, new_transport: NewTransport) -> None:
-    """If this failed, calls would take 40 ms more, or ``tcp_keepalive`` would be ignored."""
+    """A failure means that each call takes 40 ms more, or ``tcp_keepalive`` is ignored."""
     transport = new_transport(tcp_keepalive=keepalive)
     with ScriptedServer([serves()]) as server:
         send(transport, server.url)
@@ -138,10 +138,8 @@ def leads_to(sock: socket.socket, port: int) -> bool:
         ("X-Header", "beyond Latin-1: \N{SNOWMAN}"),
     ],
 )
-def test_a_header_that_can_not_be_sent_is_refused_before_anything_is(
-    transport: Transport, name: str, value: str
-) -> None:
-    """If this failed, a setting could smuggle headers or a second request into a signed one."""
+def test_an_invalid_header_is_rejected_before_anything_is_sent(transport: Transport, name: str, value: str) -> None:
+    """A failure means that a setting can inject headers or a second request."""
     with ScriptedServer([waits_for_close()]) as server:
         with pytest.raises(ConfigurationError, match="header") as caught:
             transport.send(make_request(server.url, headers={name: value}), timeout=PATIENCE)
@@ -150,8 +148,8 @@ def test_a_header_that_can_not_be_sent_is_refused_before_anything_is(
     assert_no_secrets(caught.value)
 
 
-def test_a_header_beyond_ascii_is_sent() -> None:
-    """If this failed, a user agent with an accent would break every call."""
+def test_a_non_ascii_header_is_sent() -> None:
+    """A failure means that a user agent with an accent breaks every call."""
     transport = HttpTransport()  # aiohttp sends it in UTF-8
     with ScriptedServer([serves()]) as server:
         transport.send(make_request(server.url, headers={"User-Agent": "café"}), timeout=PATIENCE)
@@ -160,8 +158,8 @@ def test_a_header_beyond_ascii_is_sent() -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://host/", "host/path", "http:///path", "http://[::1/", "http://host:99999/", ""])
-def test_a_url_that_leads_nowhere_is_an_error_of_ours(transport: Transport, url: str) -> None:
-    """If this failed, a botocore event handler that changed the URL could make a call fail in an untyped way."""
+def test_an_invalid_url_is_a_configuration_error(transport: Transport, url: str) -> None:
+    """A failure means that an event handler that changes the URL causes an untyped error."""
     with pytest.raises(ConfigurationError, match="URL"):
         send(transport, url)
 
@@ -224,7 +222,7 @@ CLOSED = {
 def test_a_response_is_read_to_its_end_and_no_further(
     transport: Transport, data: bytes, status: int, body: bytes, is_kept: bool
 ) -> None:
-    """If this failed, a good answer would be refused or cut, or a connection would be used that can't be."""
+    """A failure means that a good response is refused or truncated, or a dead connection is reused."""
     first: Script = [answers(data), serves()] if is_kept else [answers(data)]
     with ScriptedServer(first, [serves()]) as server:
         response = send(transport, server.url)
@@ -234,8 +232,8 @@ def test_a_response_is_read_to_its_end_and_no_further(
     assert [len(peer.requests) for peer in server.peers] == ([2] if is_kept else [1, 1])
 
 
-def test_headers_are_read_as_they_are(transport: Transport) -> None:
-    """If this failed, request ids, dates and error codes would come out mangled."""
+def test_response_headers_are_read_unchanged(transport: Transport) -> None:
+    """A failure means that request ids, dates and error codes are mangled."""
     data = (
         HEAD + b"X-Two: a\r\nx-two:b \r\nX-Fold: a\r\n \t b\r\nX-Latin: \xe9\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n"
     )
@@ -305,8 +303,8 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in BROKEN.items()])
-def test_what_is_no_complete_well_framed_response_is_a_connection_error(transport: Transport, data: bytes) -> None:
-    """If this failed, an answer that was cut off or tampered with could pass for a sign-out."""
+def test_an_incomplete_or_malformed_response_is_a_connection_error(transport: Transport, data: bytes) -> None:
+    """A failure means that a truncated or forged response counts as a sign-out."""
     with ScriptedServer([answers(data)]) as server:
         with pytest.raises(SignOutConnectionError, match="no complete response") as caught:
             send(transport, server.url)
@@ -340,10 +338,10 @@ TOLERATED = {
 
 
 @pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in TOLERATED.items()])
-def test_what_only_some_libraries_tolerate_is_read_as_it_was_meant_or_refused(
+def test_a_response_that_only_some_libraries_accept_is_read_correctly_or_rejected(
     transport: Transport, data: bytes
 ) -> None:
-    """If this failed, a response could be read as another one than the server sent."""
+    """A failure means that a response is read as a different one."""
     with ScriptedServer([answers(data)]) as server:
         try:
             response = send(transport, server.url)
@@ -355,8 +353,8 @@ def test_what_only_some_libraries_tolerate_is_read_as_it_was_meant_or_refused(
 
 
 @pytest.mark.parametrize("data", [sized(b"{}"), chunked(b"{", b"}"), b"HTTP/1.1 100 \r\n\r\n" + OK])
-def test_a_response_that_is_cut_anywhere_is_none(transport: Transport, data: bytes) -> None:
-    """If this failed, there would be a place where a lost connection reads as a sign-out."""
+def test_a_response_that_is_truncated_anywhere_is_a_connection_error(transport: Transport, data: bytes) -> None:
+    """A failure means that a lost connection can look like a sign-out."""
     end = b"0\r\n\r\n" if b"chunked" in data else b""  # http.client takes the end of the stream for that of these
     data = data.removesuffix(end)
     cuts = range(len(data))
@@ -367,8 +365,8 @@ def test_a_response_that_is_cut_anywhere_is_none(transport: Transport, data: byt
     assert len(server.peers) == len(data)
 
 
-def test_the_pieces_that_a_response_comes_in_do_not_matter(transport: Transport) -> None:
-    """If this failed, a slow network would break what a fast one does not."""
+def test_a_response_that_arrives_byte_by_byte_is_read(transport: Transport) -> None:
+    """A failure means that calls fail on a slow network."""
     data = chunked(b"{", b"}", end=b"0\r\nX-Trailer: a\r\n\r\n")
     pieces = [data[position : position + 1] for position in range(len(data))]
     with ScriptedServer([reads(), sends(*pieces), serves()]) as server:
@@ -410,10 +408,10 @@ def any_server() -> Iterator[tuple[AnyAnswer, ScriptedServer]]:
 @given(st.binary(max_size=200) | st.lists(FRAGMENTS | st.binary(max_size=3), max_size=20).map(b"".join))
 @example(OK)
 @example(HEAD + b"\r\n")
-def test_any_bytes_at_all_end_in_a_response_or_an_error_of_ours(
+def test_any_bytes_end_in_a_response_or_a_typed_error(
     new_transport: NewTransport, any_server: tuple[AnyAnswer, ScriptedServer], data: bytes
 ) -> None:
-    """If this failed, a call could end in an exception that no caller expects."""
+    """A failure means that a call raises an exception that is not a SignOutError."""
     box, server = any_server
     box.data = data
     transport = new_transport()
@@ -432,7 +430,7 @@ def test_any_bytes_at_all_end_in_a_response_or_an_error_of_ours(
 
 
 def test_connections_are_kept_and_the_last_one_is_used_first() -> None:
-    """If this failed, each call would pay for a handshake, or connections would go stale in turn."""
+    """A failure means that each call needs a new handshake, or connections go stale in turn."""
     both = threading.Barrier(2)
     transport = HttpTransport()
     with ScriptedServer([reads(), calls(lambda: both.wait(PATIENCE)), sends(OK), serves()]) as server:
@@ -445,8 +443,8 @@ def test_connections_are_kept_and_the_last_one_is_used_first() -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 3])
-def test_no_more_connections_are_kept_than_were_asked_for(kept: int) -> None:
-    """If this failed, a burst of calls would hold its sockets for ever."""
+def test_the_number_of_idle_connections_is_limited(kept: int) -> None:
+    """A failure means that a burst of calls keeps its sockets open forever."""
     burst = 5
     all_of_them = threading.Barrier(burst)
     transport = HttpTransport(max_pool_connections=kept)
@@ -460,7 +458,7 @@ def test_no_more_connections_are_kept_than_were_asked_for(kept: int) -> None:
 
 
 def test_a_connection_that_the_server_has_closed_is_not_used_again(transport: Transport) -> None:
-    """If this failed, the first call after a quiet minute would fail."""
+    """A failure means that the first call after an idle minute fails."""
     with ScriptedServer([answers(OK)]) as server:
         for _ in range(3):
             assert send(transport, server.url).status == 200
@@ -470,7 +468,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used_again(transport: Tr
 
 
 def test_a_connection_that_was_reset_while_idle_is_not_used_again(transport: Transport) -> None:
-    """If this failed, a load balancer's reset would fail the next call."""
+    """A failure means that a load balancer's reset fails the next call."""
     with ScriptedServer([answers(OK), resets()], [serves()]) as server:
         send(transport, server.url)
         server.wait_until_finished()
@@ -479,8 +477,8 @@ def test_a_connection_that_was_reset_while_idle_is_not_used_again(transport: Tra
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_what_nobody_asked_for_is_not_taken_for_the_next_answer(transport: Transport, at_once: bool) -> None:
-    """If this failed, one user's sign-out could be read from bytes that were sent before it was asked for."""
+def test_a_surplus_response_is_not_used_for_the_next_request(transport: Transport, at_once: bool) -> None:
+    """A failure means that a response that was sent before the request counts as a sign-out."""
     forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
     read, sent = threading.Event(), threading.Event()
     late: list[Step] = [answers(OK), waits_for(read), sends(forged), calls(sent.set)]
@@ -494,7 +492,7 @@ def test_what_nobody_asked_for_is_not_taken_for_the_next_answer(transport: Trans
 
 
 def test_a_redirect_is_not_followed(transport: Transport) -> None:
-    """If this failed, a signed request would be sent to whomever the answer names."""
+    """A failure means that a signed request is sent to the host that a response names."""
     with ScriptedServer([serves()]) as other:
         data = b"HTTP/1.1 307 \r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % other.url.encode()
         with ScriptedServer([answers(data)]) as server:
@@ -504,8 +502,8 @@ def test_a_redirect_is_not_followed(transport: Transport) -> None:
     assert not other.peers
 
 
-def test_after_close_calls_open_new_connections(transport: Transport) -> None:
-    """If this failed, a closed client would be of no use, or would keep its sockets."""
+def test_a_call_after_close_opens_a_new_connection(transport: Transport) -> None:
+    """A failure means that a closed client can't be used again, or keeps its sockets open."""
     with ScriptedServer([answers(OK), waits_for_close()]) as server:
         send(transport, server.url)
         transport.close()
@@ -516,7 +514,7 @@ def test_after_close_calls_open_new_connections(transport: Transport) -> None:
 
 
 def test_closing_with_calls_in_flight_leaves_no_socket_open() -> None:
-    """If this failed, a client that is closed at shutdown would leak what its threads were using."""
+    """A failure means that closing a client at shutdown leaks the sockets of its threads."""
     before = len(os.listdir("/proc/self/fd"))
     transport = HttpTransport()
     in_flight, closed = threading.Barrier(5), threading.Event()
@@ -533,8 +531,8 @@ def test_closing_with_calls_in_flight_leaves_no_socket_open() -> None:
 
 
 @pytest.mark.parametrize("in_a_cycle", [False, True])
-def test_a_transport_that_is_dropped_closes_its_connections_in_silence(in_a_cycle: bool) -> None:
-    """If this failed, whoever forgets ``close()`` would leak sockets or see a ResourceWarning."""
+def test_a_garbage_collected_transport_closes_its_connections_without_warnings(in_a_cycle: bool) -> None:
+    """A failure means that a forgotten ``close()`` leaks sockets or warns."""
     transport = HttpTransport()
     with ScriptedServer([answers(OK), waits_for_close()]) as server:
         send(transport, server.url)
@@ -546,7 +544,7 @@ def test_a_transport_that_is_dropped_closes_its_connections_in_silence(in_a_cycl
 
 
 def test_one_transport_serves_many_threads(transport: Transport) -> None:
-    """If this failed, one thread would get another one's answer."""
+    """A failure means that a thread gets the response of another thread."""
 
     def work(thread: int, url: str) -> list[bytes]:
         requests = (make_request(url, b"%d %d" % (thread, call)) for call in range(200))
@@ -560,8 +558,8 @@ def test_one_transport_serves_many_threads(transport: Transport) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_forks_use_connections_of_their_own() -> None:
-    """If this failed, a parent and its children would read each other's answers."""
+def test_a_forked_child_opens_its_own_connections() -> None:
+    """A failure means that a parent and its children read each other's responses."""
     transport = HttpTransport()
 
     def work(url: str) -> bool:
@@ -595,7 +593,7 @@ def fork(work: Any, url: str) -> int:
 @pytest.mark.filterwarnings("ignore:.*unclosed:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("where", ["the handshake", "the response"])
 def test_an_interrupt_closes_the_connection(where: str, server_context: ssl.SSLContext) -> None:
-    """If this failed, Ctrl-C would leave a connection behind whose answer the next call would read."""
+    """A failure means that after Ctrl-C, the next call reads the response of the interrupted one."""
     main = threading.get_ident()
     transport = HttpTransport(verify=False)
     handler = signal.signal(signal.SIGUSR1, interrupt)
@@ -616,7 +614,7 @@ def test_an_interrupt_closes_the_connection(where: str, server_context: ssl.SSLC
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:.*unclosed:pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_while_connecting_closes_the_socket() -> None:
-    """If this failed, Ctrl-C while a host does not answer would leave a socket behind."""
+    """A failure means that Ctrl-C during a connection attempt leaks a socket."""
     before = len(os.listdir("/proc/self/fd"))
     handler = signal.signal(signal.SIGALRM, interrupt)
     try:
@@ -654,8 +652,8 @@ def unused_port() -> int:
         ("https://nowhere.invalid/", "could not connect to nowhere.invalid:443"),
     ],
 )
-def test_a_server_that_can_not_be_reached_is_named(transport: Transport, url: str, text: str) -> None:
-    """If this failed, an on-call engineer would not know which host to look at."""
+def test_an_unreachable_server_is_named(transport: Transport, url: str, text: str) -> None:
+    """A failure means that an on-call engineer does not know which host to check."""
     with pytest.raises(SignOutConnectionError, match=text) as caught:
         send(transport, url)
     assert_no_secrets(caught.value)
@@ -671,13 +669,13 @@ def test_a_server_that_can_not_be_reached_is_named(transport: Transport, url: st
     ],
 )
 def test_a_reset_is_a_connection_error(transport: Transport, script: list[Step]) -> None:
-    """If this failed, a reset would surface as an exception that callers don't catch."""
+    """A failure means that a reset raises an exception that callers don't catch."""
     with ScriptedServer(script) as server, pytest.raises(SignOutConnectionError):
         send(transport, server.url)
 
 
 def test_ipv6_addresses_work(transport: Transport) -> None:
-    """If this failed, an endpoint such as http://[::1]:8000 could not be used."""
+    """A failure means that an endpoint such as http://[::1]:8000 can't be used."""
     with ScriptedServer([serves()], host="::1") as server:
         assert send(transport, f"http://[::1]:{server.port}/").status == 200
         transport.close()
@@ -685,8 +683,8 @@ def test_ipv6_addresses_work(transport: Transport) -> None:
         send(transport, f"http://[::1]:{server.port}/")
 
 
-def test_no_socket_to_be_had_is_a_connection_error(transport: Transport) -> None:
-    """If this failed, a process with too many files open, or without IPv6, would see what no caller expects."""
+def test_running_out_of_file_descriptors_is_a_connection_error(transport: Transport) -> None:
+    """A failure means that too many open files cause an untyped error."""
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     url = f"http://127.0.0.1:{unused_port()}/"
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, allowed[1]))
@@ -698,7 +696,7 @@ def test_no_socket_to_be_had_is_a_connection_error(transport: Transport) -> None
 
 
 def test_every_address_of_a_name_is_tried(transport: Transport) -> None:
-    """If this failed, a server that listens on IPv4 alone could not be reached by a name that has IPv6 too."""
+    """A failure means that a server that listens only on IPv4 can't be reached by a name with both."""
     with ScriptedServer([serves()]) as server:
         assert send(transport, f"http://localhost:{server.port}/").status == 200
         transport.close()
@@ -710,7 +708,7 @@ def test_every_address_of_a_name_is_tried(transport: Transport) -> None:
 def test_connecting_ends_at_the_deadline(
     limits: dict[str, float | None], timeout: float | None, new_transport: NewTransport
 ) -> None:
-    """If this failed, a call to a host that drops packets would hang."""
+    """A failure means that a call to a host that drops packets hangs."""
     transport = new_transport(**limits)
     with unanswering_server() as url, pytest.raises(SignOutTimeoutError, match="could not connect"):
         send(transport, url, timeout=timeout)
@@ -737,10 +735,10 @@ def connecting(port: int) -> socket.socket:
     return sock
 
 
-def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+def test_an_unresponsive_address_leaves_time_for_the_next_one(
     new_transport: NewTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, one dead node, or a broken IPv6, would make every call fail though another node answers."""
+    """A failure means that one dead node fails every call, although another node answers."""
     transport = new_transport(connect_timeout=0.5)
     with unanswering_server() as dead, ScriptedServer([serves()]) as server:
         ports = [int(dead.rstrip("/").rpartition(":")[2]), server.port]
@@ -753,7 +751,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
 @pytest.mark.parametrize("is_warm", [True, False])
 def test_no_time_left_is_a_timeout(transport: Transport, timeout: float, is_warm: bool) -> None:
-    """If this failed, a call whose time had run out would block for ever, or fail in an untyped way."""
+    """A failure means that a call without any time left hangs or raises an untyped error."""
     with ScriptedServer([serves()]) as server:
         if is_warm:
             send(transport, server.url)
@@ -779,12 +777,13 @@ SLOW: dict[str, list[Step]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [pytest.param(script, id=name) for name, script in SLOW.items()])
 @pytest.mark.parametrize(("read_timeout", "timeout"), [(0.15, PATIENCE), (None, 0.15)])
-def test_a_slow_answer_is_cut_off_at_the_deadline(
+def test_a_slow_response_ends_at_the_deadline(
     script: list[Step], read_timeout: float | None, timeout: float | None, new_transport: NewTransport
 ) -> None:
-    """If this failed, a server that sends a byte now and then could hold a call for hours."""
+    """A failure means that a server that sends a byte now and then blocks a call for hours."""
     transport = new_transport(read_timeout=read_timeout)
     with ScriptedServer(script) as server, pytest.raises(SignOutTimeoutError, match="no complete response"):
         send(transport, server.url, timeout=timeout)
@@ -803,10 +802,10 @@ def test_a_slow_answer_is_cut_off_at_the_deadline(
         (chunked(end=b""), b"1\r\nx\r\n" * 99, None),
     ],
 )
-def test_an_endless_answer_is_read_no_further_than_it_must_be(
+def test_an_endless_response_is_read_only_up_to_the_limit(
     new_transport: NewTransport, start: bytes, endless: bytes, length: int | None
 ) -> None:
-    """If this failed, a server could fill the memory of whoever calls it."""
+    """A failure means that a server can fill the memory of its clients."""
     transport = new_transport(read_timeout=1.0)
     with ScriptedServer([reads(), floods(start, endless)]) as server:
         try:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 NAMES = st.text("abcABC-", min_size=1, max_size=4)
 
 
-def test_headers_are_looked_up_without_regard_to_case() -> None:
-    """If this failed, a proxy that changes the case of headers would hide the request id."""
+def test_header_lookup_ignores_case() -> None:
+    """A failure means that a proxy that changes the case of headers hides the request id."""
     headers = Headers({"X-Amzn-RequestId": "1"})
     assert headers["x-amzn-requestid"] == headers["X-AMZN-REQUESTID"] == headers.get("x-Amzn-RequestId") == "1"
     assert "X-AMZN-requestid" in headers
@@ -41,20 +41,20 @@ def test_headers_are_looked_up_without_regard_to_case() -> None:
 
 
 def test_headers_keep_their_names_and_their_order() -> None:
-    """If this failed, requests would not be sent as they were built."""
+    """A failure means that requests are not sent as they were built."""
     headers = Headers([("Host", "a"), ("content-type", "b"), ("X-Amz-Date", "c")])
     assert list(headers.items()) == [("Host", "a"), ("content-type", "b"), ("X-Amz-Date", "c")]
     assert len(headers) == 3
 
 
 def test_the_values_of_a_repeated_header_are_joined() -> None:
-    """If this failed, of two headers of one name one would be lost."""
+    """A failure means that one of two headers with the same name is lost."""
     assert dict(Headers([("A", "1"), ("B", "2"), ("a", "3")])) == {"a": "1, 3", "B": "2"}
 
 
 @given(st.dictionaries(NAMES, st.text(max_size=3)))
-def test_equal_headers_are_equal_whatever_their_case(given_headers: dict[str, str]) -> None:
-    """If this failed, requests and responses could not be compared in tests, or be kept in sets."""
+def test_header_equality_ignores_case(given_headers: dict[str, str]) -> None:
+    """A failure means that tests can't compare requests and responses or keep them in sets."""
     headers = Headers(given_headers)
     swapped = Headers({name.swapcase(): value for name, value in headers.items()})
     assert headers == swapped
@@ -64,8 +64,8 @@ def test_equal_headers_are_equal_whatever_their_case(given_headers: dict[str, st
 
 
 @pytest.mark.parametrize("other", [None, 1, "a", [("a", "b")]])
-def test_headers_differ_from_what_is_no_mapping(other: object) -> None:
-    """If this failed, a comparison would raise instead of being false."""
+def test_headers_do_not_equal_other_types(other: object) -> None:
+    """A failure means that a comparison raises instead of returning false."""
     assert Headers({"a": "b"}) != other
 
 
@@ -74,39 +74,39 @@ RESPONSE = HttpResponse(200, {"Set-Cookie": "session"}, b"alice")
 
 
 @pytest.mark.parametrize("message", [REQUEST, RESPONSE, REQUEST.headers, RESPONSE.headers])
-def test_what_is_secret_is_not_shown(message: object) -> None:
-    """If this failed, a log line with a request in it would hold a username and a signature."""
+def test_repr_and_str_hide_secrets(message: object) -> None:
+    """A failure means that a log line with a request in it shows a username and a signature."""
     for secret in ("alice", "signature", "session"):
         assert secret not in f"{message!r} {message}"
 
 
 @pytest.mark.parametrize(("message", "name"), [(REQUEST, "url"), (RESPONSE, "status")])
 def test_messages_are_immutable(message: Any, name: str) -> None:
-    """If this failed, whoever audits a request could change it unnoticed."""
+    """A failure means that code that only inspects a request can change it by mistake."""
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(message, name, None)
 
 
 @pytest.mark.parametrize("headers", [{"A": "b"}, [("A", "b")], Headers({"A": "b"})])
-def test_messages_take_headers_in_any_shape(headers: Mapping[str, str]) -> None:
-    """If this failed, a fake transport would have to know of our class of headers."""
+def test_messages_accept_headers_as_mapping_or_pairs(headers: Mapping[str, str]) -> None:
+    """A failure means that a fake transport has to use our Headers class."""
     assert HttpResponse(200, headers).headers["a"] == "b"
     assert HttpRequest("POST", "https://host/", headers, b"").headers["a"] == "b"
 
 
-def test_a_response_needs_no_more_than_a_status() -> None:
-    """If this failed, fakes would be longer than they must be."""
+def test_a_response_needs_only_a_status() -> None:
+    """A failure means that fakes need more code than necessary."""
     assert HttpResponse(200) == HttpResponse(200, {}, b"")
 
 
-def test_evolving_a_request_keeps_the_rest() -> None:
-    """If this failed, a transport that adds a header would have to copy every field."""
+def test_evolving_a_request_keeps_the_other_fields() -> None:
+    """A failure means that a transport that adds a header has to copy every field."""
     evolved = attrs.evolve(REQUEST, headers={**REQUEST.headers, "X-Audit": "1"})
     assert (evolved.url, evolved.body, evolved.headers["authorization"]) == ("https://host/", b"alice", "signature")
 
 
-def test_the_seam_brings_in_no_sockets() -> None:
-    """If this failed, everyone who imports the library would pay for what only the first call needs."""
+def test_importing_transports_imports_no_http_library() -> None:
+    """A failure means that importing the library loads modules that only the first call needs."""
     code = (
         "import sys, cognito_signout.transports as t; heavy = {'ssl', 'http.client', 'urllib3', 'botocore', 'email', "
         "'asyncio', 'aiohttp'};"
@@ -118,14 +118,14 @@ def test_the_seam_brings_in_no_sockets() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_what_the_seam_does_not_have_is_an_attribute_error() -> None:
-    """If this failed, a misspelt import would be reported as something else."""
+def test_an_unknown_name_in_transports_is_an_attribute_error() -> None:
+    """A failure means that a misspelled import raises a misleading error."""
     with pytest.raises(AttributeError, match="HttpTransports"):
         transports.HttpTransports  # noqa: B018
 
 
-def test_the_transports_are_such() -> None:
-    """If this failed, the library's own transports would not satisfy its own protocols."""
+def test_the_transports_satisfy_their_protocols() -> None:
+    """A failure means that the library's transports don't match its own protocols."""
     transport: Transport = HttpTransport()
     transport.close()
     asynchronous: AsyncTransport = AsyncHttpTransport()

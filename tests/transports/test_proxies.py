@@ -90,7 +90,7 @@ URLS = [f"https://{AWS}", f"https://{AWS}:443", "http://127.0.0.1:8000", "http:/
 def test_the_environment_is_read_as_botocore_reads_it(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, calls would go through a proxy that they should avoid, or the other way round."""
+    """A failure means that calls use a proxy that boto3 does not use, or bypass one that it uses."""
     from botocore.httpsession import ProxyConfiguration
     from botocore.utils import get_environ_proxies
 
@@ -115,8 +115,8 @@ def test_the_environment_is_read_as_botocore_reads_it(
         ("http://[::1]:3128", ("http", "::1", 3128)),
     ],
 )
-def test_a_proxy_may_be_named_in_every_way_that_botocore_takes(url: str, expected: tuple[str, str, int]) -> None:
-    """If this failed, a configuration that boto3 works with would not work."""
+def test_every_form_of_proxy_url_that_botocore_accepts_is_accepted(url: str, expected: tuple[str, str, int]) -> None:
+    """A failure means that a proxy setting that works with boto3 is rejected."""
     proxy = find_proxy(f"https://{AWS}/", {"https": url})
     assert proxy
     assert (proxy.origin.scheme, proxy.origin.host, proxy.origin.port) == expected
@@ -141,7 +141,7 @@ def test_a_proxy_may_be_named_in_every_way_that_botocore_takes(url: str, expecte
     ],
 )
 def test_a_malformed_proxy_url_is_a_configuration_error(url: str, new_transport: NewTransport) -> None:
-    """If this failed, a typing error would be tried again and again, or show the password."""
+    """A failure means that a typing error is retried, or the message shows the password."""
     with pytest.raises(ConfigurationError, match="the proxy's URL") as caught:
         send(new_transport(proxies={"https": url}), f"https://{AWS}/")
     error = caught.value
@@ -150,10 +150,10 @@ def test_a_malformed_proxy_url_is_a_configuration_error(url: str, new_transport:
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
-def test_no_proxies_means_none_whatever_the_environment_says(
+def test_an_empty_proxies_mapping_overrides_the_environment(
     name: str, monkeypatch: pytest.MonkeyPatch, new_transport: NewTransport
 ) -> None:
-    """If this failed, a proxy could not be switched off."""
+    """A failure means that a proxy from the environment can't be switched off."""
     with ScriptedServer([serves()]) as proxy, ScriptedServer([serves()]) as server:
         monkeypatch.setenv(name, proxy.url)
         transport = new_transport(proxies={})
@@ -168,10 +168,10 @@ def test_no_proxies_means_none_whatever_the_environment_says(
 
 @pytest.mark.parametrize("by_environment", [True, False])
 @pytest.mark.parametrize("user", ["", USER, "user", "user:"])
-def test_a_plain_endpoint_is_asked_for_by_its_whole_url(
+def test_a_plain_request_to_a_proxy_has_the_absolute_url(
     user: str, by_environment: bool, monkeypatch: pytest.MonkeyPatch, new_transport: NewTransport
 ) -> None:
-    """If this failed, a proxy would not know where to send a plain request."""
+    """A failure means that a proxy does not know where to forward a plain request."""
     url = "http://service.example:8000/path?a=b"
     with ScriptedServer([serves()]) as proxy:
         proxies = proxies_to(proxy, user=user)
@@ -199,7 +199,7 @@ def test_a_tls_endpoint_is_reached_through_a_tunnel(
     monkeypatch: pytest.MonkeyPatch,
     new_transport: NewTransport,
 ) -> None:
-    """If this failed, no call could leave a network that has a proxy; or the proxy would read it."""
+    """A failure means that calls can't leave a network with a proxy, or the proxy can read them."""
     with ScriptedServer([serves()], context=server_context) as server, ScriptedServer(tunnels_to(server)) as proxy:
         proxies = proxies_to(proxy, user=user)
         if by_environment:
@@ -216,10 +216,10 @@ def test_a_tls_endpoint_is_reached_through_a_tunnel(
     assert not any(b"Proxy-Authorization" in request for request in server.requests)
 
 
-def test_an_answer_in_http_1_0_opens_a_tunnel(
+def test_an_http_1_0_response_to_connect_opens_a_tunnel(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, a proxy that words its answer in another way could not be used."""
+    """A failure means that a proxy that speaks HTTP/1.0 can't be used."""
     with (
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server, b"HTTP/1.0 200 OK\r\n\r\n")) as proxy,
@@ -242,7 +242,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("answer", REFUSALS.values(), ids=REFUSALS)
 def test_a_proxy_that_refuses_is_named(answer: bytes, new_transport: NewTransport) -> None:
-    """If this failed, an on-call engineer would suspect AWS, or the log would show the proxy's password."""
+    """A failure means that an on-call engineer suspects AWS, or the log shows the proxy's password."""
     with ScriptedServer([answers(answer)]) as proxy:
         transport = new_transport(proxies=proxies_to(proxy, user=USER))
         with pytest.raises(
@@ -254,8 +254,8 @@ def test_a_proxy_that_refuses_is_named(answer: bytes, new_transport: NewTranspor
     assert not any(part in f"{caught.value} {caught.value!r}" for part in ("p%40ss", "p@ss", "agent"))
 
 
-def test_a_proxy_that_is_not_there_is_named(new_transport: NewTransport) -> None:
-    """If this failed, an on-call engineer would suspect AWS."""
+def test_a_proxy_that_is_down_is_named(new_transport: NewTransport) -> None:
+    """A failure means that an on-call engineer suspects AWS."""
     with ScriptedServer([serves()]) as proxy:
         pass
     with pytest.raises(
@@ -265,10 +265,10 @@ def test_a_proxy_that_is_not_there_is_named(new_transport: NewTransport) -> None
 
 
 @pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
-def test_a_silent_proxy_is_cut_off_at_the_deadline(
+def test_a_silent_proxy_is_abandoned_at_the_deadline(
     connect_timeout: float | None, timeout: float | None, new_transport: NewTransport
 ) -> None:
-    """If this failed, a proxy that hangs would hold every call for hours."""
+    """A failure means that a proxy that hangs blocks every call."""
     with ScriptedServer([reads(), waits_for_close()]) as proxy:
         transport = new_transport(proxies=proxies_to(proxy), connect_timeout=connect_timeout, read_timeout=0.2)
         with pytest.raises(SignOutTimeoutError, match="through the proxy"):
@@ -278,10 +278,10 @@ def test_a_silent_proxy_is_cut_off_at_the_deadline(
 
 @pytest.mark.parametrize("script", [[reads(), drips(b"HTTP/1.1 200 ")], [reads(), drips(b"HTTP/1.1 200 \r\nA: ")]])
 @pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
-def test_a_proxy_that_sends_one_byte_at_a_time_is_cut_off_with_asyncio(
+def test_a_slow_proxy_is_abandoned_at_the_deadline_with_asyncio(
     script: list[Step], connect_timeout: float | None, timeout: float | None, new_async_transport: NewTransport
 ) -> None:
-    """If this failed, a proxy that sends a byte now and then could hold a call for hours."""
+    """A failure means that a proxy that sends a byte now and then blocks a call for hours."""
     with ScriptedServer(script) as proxy:
         transport = new_async_transport(proxies=proxies_to(proxy), connect_timeout=connect_timeout)
         with pytest.raises(SignOutTimeoutError, match="through the proxy"):
@@ -290,7 +290,7 @@ def test_a_proxy_that_sends_one_byte_at_a_time_is_cut_off_with_asyncio(
 
 
 def test_calls_with_the_same_timeout_share_a_connection_through_a_proxy() -> None:
-    """If this failed, each call with a timeout would connect and shake hands anew."""
+    """A failure means that each call with a timeout opens a new connection."""
     with ScriptedServer([serves()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
         for _ in range(3):
@@ -299,8 +299,8 @@ def test_calls_with_the_same_timeout_share_a_connection_through_a_proxy() -> Non
     assert len(proxy.peers) == 1
 
 
-def test_a_few_sessions_are_kept_for_different_timeouts() -> None:
-    """If this failed, a caller that passes its remaining time would leave a connection behind for each call."""
+def test_the_number_of_sessions_for_different_timeouts_is_limited() -> None:
+    """A failure means that varying timeouts leak one connection for each call."""
     with ScriptedServer([serves()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
         for timeout in range(1, 10):
@@ -313,7 +313,7 @@ def test_a_few_sessions_are_kept_for_different_timeouts() -> None:
 def test_the_certificate_behind_a_tunnel_is_verified(
     authority: trustme.CA, bundle: str, new_transport: NewTransport
 ) -> None:
-    """If this failed, a proxy could put itself in the service's place."""
+    """A failure means that a proxy can impersonate the service."""
     with (
         ScriptedServer([serves()], context=context_with(authority.issue_cert("other.example"))) as server,
         ScriptedServer(tunnels_to(server)) as proxy,
@@ -330,7 +330,7 @@ def test_the_certificate_behind_a_tunnel_is_verified(
 def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """If this failed, https:// proxies could not be used, or long messages would be cut in them."""
+    """A failure means that https:// proxies don't work, or they truncate long messages."""
     body = b"x" * 200_000
     with (
         ScriptedServer([echoes()], context=server_context) as server,
@@ -344,10 +344,10 @@ def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(
     assert AUTHORIZATION in proxy.requests[0]
 
 
-def test_a_connection_that_ended_while_idle_is_noticed_in_tls_in_tls(
+def test_a_stale_connection_is_detected_in_tls_in_tls(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """If this failed, the first call after a quiet minute would fail behind such a proxy."""
+    """A failure means that the first call after an idle minute fails behind an https:// proxy."""
     with (
         ScriptedServer([answers(OK)], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -360,10 +360,10 @@ def test_a_connection_that_ended_while_idle_is_noticed_in_tls_in_tls(
     assert len(server.peers) == 3
 
 
-def test_what_is_no_tls_in_the_midst_of_tls_is_a_connection_error(
+def test_plain_bytes_within_tls_in_tls_are_a_connection_error(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """If this failed, bytes that a proxy slips in would be taken for the end of an answer, or have no type."""
+    """A failure means that bytes injected by a proxy end a response, or raise an untyped error."""
     script: list[Step] = [answers(ESTABLISHED), secures_within(server_context), sends(b"no record of TLS"), reads()]
     with ScriptedServer(script, context=server_context) as proxy:
         transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
@@ -371,10 +371,10 @@ def test_what_is_no_tls_in_the_midst_of_tls_is_a_connection_error(
             send(transport, f"https://localhost:{proxy.port}/")
 
 
-def test_tls_that_ends_in_the_midst_of_tls_is_a_connection_error(
+def test_a_truncated_response_in_tls_in_tls_is_a_connection_error(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """If this failed, an answer that was cut off behind such a proxy could pass for a sign-out."""
+    """A failure means that a truncated response behind an https:// proxy counts as a sign-out."""
     script: list[Step] = [answers(ESTABLISHED), secures_within(server_context)]
     with ScriptedServer(script, context=server_context) as proxy:
         transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
@@ -420,7 +420,7 @@ def test_deadlines_hold_in_tls_in_tls(
     server_context: ssl.SSLContext,
     new_async_transport: NewTransport,
 ) -> None:
-    """If this failed, whoever is behind such a proxy could hold a call for hours."""
+    """A failure means that a slow server behind an https:// proxy blocks a call for hours."""
     with ScriptedServer(script, context=server_context) as proxy:
         transport = new_async_transport(
             verify=bundle, proxies=proxies_to(proxy, "https"), connect_timeout=connect_timeout
@@ -430,10 +430,10 @@ def test_deadlines_hold_in_tls_in_tls(
 
 
 @needs_tls_in_tls
-def test_an_answer_that_drips_through_tls_in_tls_is_cut_off(
+def test_a_slow_response_in_tls_in_tls_ends_at_the_read_timeout(
     bundle: str, server_context: ssl.SSLContext, new_async_transport: NewTransport
 ) -> None:
-    """If this failed, read time-outs would not hold behind such a proxy."""
+    """A failure means that read timeouts have no effect behind an https:// proxy."""
     with (
         ScriptedServer([drips(b"HTTP/1.1 200 ")], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -443,10 +443,10 @@ def test_an_answer_that_drips_through_tls_in_tls_is_cut_off(
             send(transport, server.url)
 
 
-def test_tls_in_tls_has_time_without_a_bound(
+def test_tls_in_tls_works_without_timeouts(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """If this failed, no time-outs at all would mean no waiting at all."""
+    """A failure means that a call without timeouts fails at once."""
     with (
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -466,7 +466,7 @@ def test_both_certificates_are_verified_in_tls_in_tls(
     server_context: ssl.SSLContext,
     new_tls_in_tls_transport: NewTransport,
 ) -> None:
-    """If this failed, a false proxy, or one that is false to its clients, would go unnoticed."""
+    """A failure means that an impostor of the proxy or of the service goes unnoticed."""
     bad = context_with(authority.issue_cert("other.example"))
     inner, outer = (server_context, bad) if trusts_server else (bad, server_context)
     with (
@@ -481,10 +481,10 @@ def test_both_certificates_are_verified_in_tls_in_tls(
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_a_proxy_has_a_bundle_and_a_client_certificate_of_its_own(
+def test_a_proxy_can_have_its_own_ca_bundle_and_client_certificate(
     ends: bool, bundle: str, server_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """If this failed, ``proxies_config`` would be ignored."""
+    """A failure means that ``proxies_config`` is ignored."""
     other = trustme.CA()
     other.cert_pem.write_to_path(str(tmp_path / "proxy.pem"))
     other.issue_cert("client@proxy.example").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
@@ -511,14 +511,14 @@ def test_a_proxy_has_a_bundle_and_a_client_certificate_of_its_own(
     ("scheme", "forwards", "is_asked_for"),
     [("https", True, b"POST https://localhost:"), ("https", False, b"CONNECT "), ("http", True, b"CONNECT ")],
 )
-def test_a_tls_proxy_may_be_left_to_make_the_call(
+def test_forwarding_of_https_is_used_only_with_a_tls_proxy(
     scheme: str,
     forwards: bool,
     is_asked_for: bytes,
     bundle: str,
     server_context: ssl.SSLContext,
 ) -> None:
-    """If this failed, ``proxy_use_forwarding_for_https`` would be ignored, or obeyed in the clear."""
+    """A failure means that ``proxy_use_forwarding_for_https`` is ignored, or used without TLS."""
     with ScriptedServer([serves()], context=server_context) as server:
         script = [serves()] if (scheme, forwards) == ("https", True) else tunnels_to(server)
         with ScriptedServer(script, context=server_context if scheme == "https" else None) as proxy:
@@ -534,10 +534,10 @@ def test_a_tls_proxy_may_be_left_to_make_the_call(
     assert bool(server.peers) is (is_asked_for == b"CONNECT ")
 
 
-def test_a_plain_endpoint_through_a_tls_proxy_is_hidden_from_the_network(
+def test_a_plain_request_to_a_tls_proxy_is_encrypted(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, http:// endpoints could not be reached through such a proxy."""
+    """A failure means that http:// endpoints can't be reached through an https:// proxy."""
     with ScriptedServer([serves()], context=server_context) as proxy:
         transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
         assert send(transport, "http://service.example/").status == 200
@@ -545,8 +545,8 @@ def test_a_plain_endpoint_through_a_tls_proxy_is_hidden_from_the_network(
     assert proxy.requests[0].startswith(b"POST http://service.example/ HTTP/1.1\r\n")
 
 
-def test_a_bundle_of_the_proxy_that_can_not_be_used_is_named(server_context: ssl.SSLContext, tmp_path: Path) -> None:
-    """If this failed, an on-call engineer would look at the wrong file."""
+def test_an_unusable_proxy_ca_bundle_is_named(server_context: ssl.SSLContext, tmp_path: Path) -> None:
+    """A failure means that an on-call engineer looks at the wrong file."""
     path = str(tmp_path / "missing.pem")
     with ScriptedServer([serves()], context=server_context) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy, "https"), proxies_config={"proxy_ca_bundle": path})
@@ -564,10 +564,10 @@ def test_a_bundle_of_the_proxy_that_can_not_be_used_is_named(server_context: ssl
         ({"client_cert": "client.pem"}, "client_cert"),
     ],
 )
-def test_a_proxy_setting_that_aiohttp_does_not_support_is_refused(
+def test_a_proxy_setting_that_aiohttp_does_not_support_is_rejected(
     settings: dict[str, Any], name: str, new_async_transport: NewTransport
 ) -> None:
-    """If this failed, a setting would be ignored, and the proxy trusted or shown what it should not be."""
+    """A failure means that a security setting of the proxy is silently ignored."""
     transport = new_async_transport(proxies={"https": "https://proxy.example"}, **settings)
     with pytest.raises(ConfigurationError, match=name):
         send(transport, f"https://{AWS}/")
@@ -575,14 +575,14 @@ def test_a_proxy_setting_that_aiohttp_does_not_support_is_refused(
 
 @pytest.mark.skipif(sys.version_info >= (3, 11), reason="asyncio has TLS in TLS from Python 3.11 on")
 def test_a_tls_proxy_needs_python_3_11_with_asyncio(new_async_transport: NewTransport) -> None:
-    """If this failed, the call would fail with an error of the event loop that nobody understands."""
+    """A failure means that the call raises an obscure error of the event loop."""
     with pytest.raises(ConfigurationError, match=r"Python 3\.11"):
         send(new_async_transport(proxies={"https": "https://proxy.example"}), f"https://{AWS}/")
 
 
 @pytest.mark.parametrize("password", ["%C3%B6", "\u00f6"])
-def test_a_password_that_botocore_can_not_send_is_refused(password: str, new_transport: NewTransport) -> None:
-    """If this failed, the call would fail with a UnicodeEncodeError that shows the password."""
+def test_a_proxy_password_that_is_not_ascii_is_rejected(password: str, new_transport: NewTransport) -> None:
+    """A failure means that a call raises a UnicodeEncodeError that shows the password."""
     transport = new_transport(proxies={"https": f"http://agent:{password}secret@proxy.example:3128"})
     with pytest.raises(ConfigurationError, match="ASCII") as caught:
         send(transport, f"https://{AWS}/")
@@ -593,7 +593,7 @@ def test_a_password_that_botocore_can_not_send_is_refused(password: str, new_tra
 def test_the_certificate_of_a_tls_proxy_is_verified_for_plain_requests_too(
     authority: trustme.CA, bundle: str, new_transport: NewTransport
 ) -> None:
-    """If this failed, a false proxy would be told its password and the session token."""
+    """A failure means that an impostor of the proxy gets the password and the session token."""
     with ScriptedServer([serves()], context=context_with(authority.issue_cert("other.example"))) as proxy:
         transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https", USER))
         with pytest.raises(SignOutConnectionError):

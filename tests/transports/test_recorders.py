@@ -53,7 +53,7 @@ def cassette(path: Path, record_mode: str) -> Any:
 
 
 def test_a_call_is_recorded_and_replayed(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """If this failed, tests that use vcrpy would call the service each time."""
+    """A failure means that tests that use vcrpy call the service each time."""
     path = tmp_path / "cassette.yaml"
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         with cassette(path, "once") as recording:
@@ -69,8 +69,8 @@ def test_a_call_is_recorded_and_replayed(new_client: NewClient, fake: FakeCognit
     assert len(fake.requests) == 1
 
 
-def test_what_was_recorded_is_what_was_sent(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """If this failed, a cassette could not be matched by headers or body."""
+def test_the_recorded_request_equals_the_sent_one(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
+    """A failure means that a cassette can't be matched by headers or body."""
     with (
         FakeCognitoServer(fake) as server,
         client_of(server, new_client) as client,
@@ -87,8 +87,8 @@ def test_what_was_recorded_is_what_was_sent(new_client: NewClient, fake: FakeCog
     assert headers["host"] == url.removeprefix("http://")
 
 
-def test_a_refusal_is_recorded_and_replayed(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """If this failed, a replayed refusal would be read as something else."""
+def test_an_error_response_is_recorded_and_replayed(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
+    """A failure means that a replayed error differs from the recorded one."""
     path = tmp_path / "cassette.yaml"
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         with cassette(path, "once"), pytest.raises(UserNotFoundError) as recorded:
@@ -103,7 +103,7 @@ def test_a_refusal_is_recorded_and_replayed(new_client: NewClient, fake: FakeCog
 def test_a_call_over_tls_is_recorded_and_replayed(
     new_client: NewClient, bundle: str, server_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """If this failed, calls to AWS itself could not be recorded."""
+    """A failure means that calls to AWS itself can't be recorded."""
     path = tmp_path / "cassette.yaml"
     answer = b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: recorded\r\nContent-Length: 2\r\n\r\n{}"
     with ScriptedServer([serves(answer)], context=server_context) as server:
@@ -115,8 +115,8 @@ def test_a_call_over_tls_is_recorded_and_replayed(
     assert len(server.requests) == 1
 
 
-def test_an_answer_in_chunks_is_recorded_and_replayed(new_client: NewClient, tmp_path: Path) -> None:
-    """If this failed, the recording of an answer would count as cut off: recorders drop the chunks, not the header."""
+def test_a_chunked_response_is_recorded_and_replayed(new_client: NewClient, tmp_path: Path) -> None:
+    """A failure means that a replay looks truncated: recorders drop the chunks, not the header."""
     path = tmp_path / "cassette.yaml"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nTransfer-Encoding: chunked\r\n"
     answer = head + b"x-amzn-RequestId: recorded\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
@@ -127,8 +127,8 @@ def test_an_answer_in_chunks_is_recorded_and_replayed(new_client: NewClient, tmp
     assert len(server.requests) == 1
 
 
-def test_retries_are_recorded_and_replayed_in_their_order(new_client: NewClient, tmp_path: Path) -> None:
-    """If this failed, a cassette with a failure in it would replay another story."""
+def test_retries_are_recorded_and_replayed_in_order(new_client: NewClient, tmp_path: Path) -> None:
+    """A failure means that a cassette that contains a failure is replayed differently."""
     path = tmp_path / "cassette.yaml"
     busy = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     answer = b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: recorded\r\nContent-Length: 2\r\n\r\n{}"
@@ -141,10 +141,10 @@ def test_retries_are_recorded_and_replayed_in_their_order(new_client: NewClient,
 
 
 @pytest.mark.parametrize("is_warm", [False, True])
-def test_nothing_reaches_a_server_that_the_cassette_does_not_know(
+def test_a_request_that_is_not_in_the_cassette_is_not_sent(
     is_warm: bool, new_client: NewClient, fake: FakeCognito, tmp_path: Path
 ) -> None:
-    """If this failed, a test that must not use the network would sign out a real user."""
+    """A failure means that a test that must not use the network signs out a real user."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         if is_warm:  # its pool has an idle connection, which was made before the recorder replaced anything
             client.sign_out()
@@ -159,10 +159,10 @@ def test_nothing_reaches_a_server_that_the_cassette_does_not_know(
 
 
 @pytest.mark.parametrize("is_warm", [False, True])
-def test_many_users_do_not_reach_a_server_that_the_cassette_does_not_know(
+def test_requests_of_sign_out_many_that_are_not_in_the_cassette_are_not_sent(
     is_warm: bool, new_client: NewClient, fake: FakeCognito, tmp_path: Path
 ) -> None:
-    """If this failed, the recorder's exception would be lost in a thread, or the users be signed out."""
+    """A failure means that the recorder's exception is lost, or users are signed out."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         if is_warm:
             client.sign_out()
@@ -176,7 +176,7 @@ def test_many_users_do_not_reach_a_server_that_the_cassette_does_not_know(
 def test_a_warm_client_is_recorded_and_works_normally_afterwards(
     new_client: NewClient, fake: FakeCognito, tmp_path: Path
 ) -> None:
-    """If this failed, the recorder would miss what goes over an idle connection, or see what comes after it."""
+    """A failure means that the recorder misses calls on idle connections, or sees later ones."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         before = client.sign_out()
         with cassette(tmp_path / "cassette.yaml", "once") as recording:
@@ -191,8 +191,8 @@ def test_a_warm_client_is_recorded_and_works_normally_afterwards(
     assert len(fake.requests) == 5
 
 
-def test_a_cassette_within_a_cassette_gets_the_call(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """If this failed, an idle connection of one recorder would be used under another one."""
+def test_the_inner_of_two_cassettes_records_the_call(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
+    """A failure means that a connection of one recorder is used under another one."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         with cassette(tmp_path / "outer.yaml", "once") as outer:
             client.sign_out()
@@ -204,7 +204,7 @@ def test_a_cassette_within_a_cassette_gets_the_call(new_client: NewClient, fake:
 
 
 def test_recorded_calls_leave_no_connection_open(new_client: NewClient, tmp_path: Path) -> None:
-    """If this failed, a suite of recorded tests would run out of file descriptors while it records."""
+    """A failure means that a test suite runs out of file descriptors while it records."""
     with ScriptedServer([serves()]) as server:
         with new_client(endpoint_url=server.url) as client:
             for number in range(5):

@@ -44,10 +44,10 @@ def client_cert(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_a_server_that_the_bundle_vouches_for_is_trusted(
+def test_a_server_with_a_certificate_from_the_bundle_is_trusted(
     host: str, bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, no private endpoint could be used; and kept connections would not work in TLS."""
+    """A failure means that private endpoints can't be used, or TLS connections are not reused."""
     transport = new_transport(verify=bundle)
     with ScriptedServer([serves()], context=server_context) as server:
         for _ in range(3):
@@ -56,10 +56,10 @@ def test_a_server_that_the_bundle_vouches_for_is_trusted(
     assert len(server.peers) == 1
 
 
-def test_a_connection_that_ended_while_idle_is_noticed_in_tls(
+def test_a_stale_connection_is_detected_in_tls(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, the first call after a quiet minute would fail."""
+    """A failure means that the first call after an idle minute fails."""
     transport = new_transport(verify=bundle)
     with ScriptedServer([answers(OK)], context=server_context) as server:
         for _ in range(3):
@@ -104,10 +104,10 @@ UNTRUSTED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("make_context", "text"), UNTRUSTED.values(), ids=UNTRUSTED)
-def test_a_server_that_can_not_be_trusted_is_sent_nothing(
+def test_nothing_is_sent_to_an_untrusted_server(
     make_context: Any, text: str, authority: trustme.CA, bundle: str, new_transport: NewTransport
 ) -> None:
-    """If this failed, whoever sits in between would read the session token and the username."""
+    """A failure means that an attacker on the network reads the session token and the username."""
     transport = new_transport(verify=bundle)
     with ScriptedServer([serves()], context=make_context(authority)) as server:
         with pytest.raises(SignOutConnectionError, match=text):
@@ -119,7 +119,7 @@ def test_a_server_that_can_not_be_trusted_is_sent_nothing(
 def test_a_private_authority_is_not_trusted_by_default(
     server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, the default bundle would not be what is verified against."""
+    """A failure means that certificates are not verified against the default bundle."""
     transport = new_transport()
     with (
         ScriptedServer([serves()], context=server_context) as server,
@@ -128,8 +128,8 @@ def test_a_private_authority_is_not_trusted_by_default(
         send(transport, server.url)
 
 
-def test_nothing_is_verified_where_that_was_asked_for(new_transport: NewTransport) -> None:
-    """If this failed, ``verify=False`` would not help against a self-signed development server."""
+def test_verify_false_disables_verification(new_transport: NewTransport) -> None:
+    """A failure means that ``verify=False`` does not work with a self-signed development server."""
     transport = new_transport(verify=False)
     with ScriptedServer([serves()], context=context_with(trustme.CA().issue_cert("other.example"))) as server:
         assert send(transport, server.url).status == 200
@@ -137,14 +137,14 @@ def test_nothing_is_verified_where_that_was_asked_for(new_transport: NewTranspor
 
 
 @pytest.mark.parametrize("in_one_file", [True, False])
-def test_a_client_shows_its_certificate(
+def test_the_client_certificate_is_sent(
     in_one_file: bool,
     client_cert: tuple[str, str, str],
     authority: trustme.CA,
     bundle: str,
     new_transport: NewTransport,
 ) -> None:
-    """If this failed, ``Config(client_cert=…)`` would be ignored."""
+    """A failure means that ``Config(client_cert=…)`` is ignored."""
     transport = new_transport(verify=bundle, client_cert=client_cert[2] if in_one_file else client_cert[:2])
     with ScriptedServer([serves()], context=demanding(authority)) as server:
         assert send(transport, server.url).status == 200
@@ -152,10 +152,8 @@ def test_a_client_shows_its_certificate(
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-x\r\n", b""])
-def test_a_server_that_speaks_no_tls_is_a_connection_error(
-    answer: bytes, bundle: str, new_transport: NewTransport
-) -> None:
-    """If this failed, https:// to a plain port would fail in an untyped way."""
+def test_https_to_a_plain_port_is_a_connection_error(answer: bytes, bundle: str, new_transport: NewTransport) -> None:
+    """A failure means that https:// to a plain port raises an untyped error."""
     transport = new_transport(verify=bundle)
     with (
         ScriptedServer([sends(answer)]) as server,
@@ -167,15 +165,15 @@ def test_a_server_that_speaks_no_tls_is_a_connection_error(
 def test_plain_http_to_a_tls_port_is_a_connection_error(
     server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, http:// to a TLS port would fail in an untyped way."""
+    """A failure means that http:// to a TLS port raises an untyped error."""
     with ScriptedServer([serves()], context=server_context) as server, pytest.raises(SignOutConnectionError):
         send(new_transport(), f"http://localhost:{server.port}/")
 
 
-def test_bytes_that_are_no_tls_are_a_connection_error(
+def test_plain_bytes_within_tls_are_a_connection_error(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, what somebody on the way puts in would be read, or would surface as what no caller expects."""
+    """A failure means that injected bytes are read as a response, or raise an untyped error."""
 
     def forges(peer: Peer) -> None:
         peer.read_request()
@@ -188,10 +186,10 @@ def test_bytes_that_are_no_tls_are_a_connection_error(
         transport.close()
 
 
-def test_a_farewell_in_tls_ends_the_connection(
+def test_a_tls_close_notify_ends_the_connection(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """If this failed, a connection would be used that the server has said farewell on."""
+    """A failure means that a connection that the server has closed is used again."""
 
     def says_farewell(peer: Peer) -> None:
         assert isinstance(peer.sock, ssl.SSLSocket)
@@ -208,10 +206,10 @@ def test_a_farewell_in_tls_ends_the_connection(
 
 @pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
 @pytest.mark.parametrize("script", [[drips(b"\x16\x03\x03\x40\x00", b"\x00")], [waits_for_close()]])
-def test_a_slow_handshake_is_cut_off_at_the_deadline(
+def test_a_slow_handshake_ends_at_the_deadline(
     script: Any, connect_timeout: float | None, timeout: float | None, new_transport: NewTransport
 ) -> None:
-    """If this failed, a server that drips its handshake could hold a call for hours."""
+    """A failure means that a server with a slow handshake blocks a call for hours."""
     transport = new_transport(verify=False, connect_timeout=connect_timeout)
     with ScriptedServer(script) as server:
         with pytest.raises(SignOutTimeoutError, match="could not connect to localhost"):
@@ -220,14 +218,14 @@ def test_a_slow_handshake_is_cut_off_at_the_deadline(
 
 
 @pytest.mark.parametrize(("read_timeout", "timeout"), [(0.2, None), (None, 0.2)])
-def test_a_slow_answer_is_cut_off_in_tls_too(
+def test_a_slow_tls_response_ends_at_the_deadline(
     read_timeout: float | None,
     timeout: float | None,
     bundle: str,
     server_context: ssl.SSLContext,
     new_transport: NewTransport,
 ) -> None:
-    """If this failed, deadlines would hold for plain HTTP alone, which nobody uses."""
+    """A failure means that deadlines have no effect in TLS."""
     transport = new_transport(verify=bundle, read_timeout=read_timeout)
     with (
         ScriptedServer([drips(b"HTTP/1.1 200 ")], context=server_context) as server,
@@ -250,7 +248,7 @@ def unusable(name: str, folder: Path) -> str:
 @pytest.mark.parametrize(
     "culprit", ["CA bundle", "CA bundle beside a certificate", "client certificate", "client certificate's key"]
 )
-def test_a_file_that_can_not_be_used_is_named(
+def test_an_unusable_certificate_file_is_named(
     culprit: str,
     name: str,
     tmp_path: Path,
@@ -259,7 +257,7 @@ def test_a_file_that_can_not_be_used_is_named(
     server_context: Any,
     new_transport: NewTransport,
 ) -> None:
-    """If this failed, an on-call engineer would look at the wrong file."""
+    """A failure means that an on-call engineer looks at the wrong file."""
     path = "with a \0" if name == "NUL" else unusable(name, tmp_path)
     arguments: dict[str, dict[str, Any]] = {
         "CA bundle": {"verify": path},
@@ -276,10 +274,10 @@ def test_a_file_that_can_not_be_used_is_named(
     assert path in caught.value.message
 
 
-def test_the_key_of_another_certificate_is_refused(
+def test_a_key_that_does_not_match_its_certificate_is_a_configuration_error(
     client_cert: tuple[str, str, str], tmp_path: Path, new_transport: NewTransport
 ) -> None:
-    """If this failed, a mix-up of files would show only as a server's refusal."""
+    """A failure means that mixed-up files are reported only as the server's refusal."""
     trustme.CA().issue_cert("client@service.example").private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     transport = new_transport(client_cert=(client_cert[0], str(tmp_path / "key.pem")))
     with (
@@ -290,14 +288,14 @@ def test_the_key_of_another_certificate_is_refused(
 
 
 def test_the_default_bundle_is_the_one_that_botocore_uses() -> None:
-    """If this failed, we would trust others than a boto3 client in this environment does."""
+    """A failure means that we trust other authorities than boto3 does."""
     from botocore.httpsession import get_cert_path
 
     assert default_ca_bundle() == get_cert_path(True)
 
 
 def test_without_certifi_the_default_bundle_is_the_one_that_botocore_ships(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If this failed, a minimal installation could verify nobody."""
+    """A failure means that an installation without certifi can't verify any server."""
     from botocore.httpsession import DEFAULT_CA_BUNDLE
 
     monkeypatch.setitem(__import__("sys").modules, "certifi", None)

@@ -91,10 +91,10 @@ def asks_for_certificate(names: list[str]) -> Step:
     return step
 
 
-def test_a_certificate_can_be_asked_for_after_the_request(
+def test_a_server_can_request_a_client_certificate_after_the_request(
     is_proxied: bool, asking_context: ssl.SSLContext, bundle: str, certificate: str, new_transport: NewTransport
 ) -> None:
-    """If this failed, a server that protects one path with client certificates would refuse every call to it."""
+    """A failure means that servers that protect one path with certificates refuse every call."""
     names: list[str] = []
     with (
         ScriptedServer([asks_for_certificate(names)], context=asking_context) as server,
@@ -110,10 +110,10 @@ def test_a_certificate_can_be_asked_for_after_the_request(
     assert len(server.peers) == 1
 
 
-def test_a_server_that_asks_late_in_vain_is_a_connection_error(
+def test_a_missing_client_certificate_after_the_request_is_a_connection_error(
     asking_context: ssl.SSLContext, bundle: str, new_transport: NewTransport
 ) -> None:
-    """If this failed, the message would not say that a client certificate is missing."""
+    """A failure means that the message does not say that a certificate is missing."""
     names: list[str] = []
     with ScriptedServer([asks_for_certificate(names)], context=asking_context) as server:
         transport = new_transport(verify=bundle)
@@ -148,7 +148,7 @@ def encrypted(
 def test_an_encrypted_key_is_a_configuration_error(
     in_one_file: bool, is_proxied: bool, encrypted: tuple[str, str, str], bundle: str, new_transport: NewTransport
 ) -> None:
-    """If this failed, the error would not say what is wrong with the file."""
+    """A failure means that the error does not say what is wrong with the file."""
     files = encrypted[2:] if in_one_file else encrypted[:2]
     with ScriptedServer([serves()]) as server:
         transport = new_transport(
@@ -196,8 +196,10 @@ for each in (
 
 
 @pytest.mark.parametrize("has_terminal", [True, False])
-def test_an_encrypted_key_is_never_asked_for(has_terminal: bool, encrypted: tuple[str, str, str], bundle: str) -> None:
-    """If this failed, a call would wait for someone to type a pass phrase."""
+def test_no_pass_phrase_is_prompted_for_with_an_encrypted_key(
+    has_terminal: bool, encrypted: tuple[str, str, str], bundle: str
+) -> None:
+    """A failure means that a call waits for someone to type a pass phrase."""
     screen, terminal = pty.openpty()
     try:
         done = subprocess.run(
@@ -219,7 +221,7 @@ def test_an_encrypted_key_is_never_asked_for(has_terminal: bool, encrypted: tupl
 # Key logs
 
 
-def test_the_keys_of_connections_are_logged(
+def test_tls_keys_are_written_to_sslkeylogfile(
     is_proxied: bool,
     bundle: str,
     server_context: ssl.SSLContext,
@@ -227,7 +229,7 @@ def test_the_keys_of_connections_are_logged(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If this failed, Wireshark could not show what was sent, as it can with boto3."""
+    """A failure means that Wireshark can't decrypt the traffic, as it can with boto3."""
     log = tmp_path / "keys"
     monkeypatch.setenv("SSLKEYLOGFILE", str(log))
     with (
@@ -240,10 +242,10 @@ def test_the_keys_of_connections_are_logged(
     assert "CLIENT_TRAFFIC_SECRET_0 " in log.read_text()
 
 
-def test_an_empty_key_log_is_none(
+def test_an_empty_sslkeylogfile_is_ignored(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, ``SSLKEYLOGFILE=`` would make every call fail."""
+    """A failure means that ``SSLKEYLOGFILE=`` makes every call fail."""
     monkeypatch.setenv("SSLKEYLOGFILE", "")
     with ScriptedServer([serves()], context=server_context) as server:
         transport = new_transport(verify=bundle)
@@ -254,7 +256,7 @@ def test_an_empty_key_log_is_none(
 def test_a_key_log_that_can_not_be_written_is_a_configuration_error(
     is_proxied: bool, new_transport: NewTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, calls would be retried in vain, and the error would not name the variable."""
+    """A failure means that the call is retried in vain, or the error does not name the variable."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
     with ScriptedServer([serves()]) as server:
         transport = new_transport(proxies=proxies_to(server) if is_proxied else None)
@@ -305,7 +307,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("verify", ["None", "bundle", "False"])
 def test_truststore_works(verify: str, is_proxied: bool, bundle: str, server_context: ssl.SSLContext) -> None:
-    """If this failed, programs that trust the system's certificates through truststore could not make a call."""
+    """A failure means that programs that use truststore for the system's certificates can't make a call."""
     code = f"import truststore; truststore.inject_into_ssl(){PROGRAM}verify = {verify}{CALLS}"
     with (
         ScriptedServer([serves(ANSWER)], context=server_context) as server,
@@ -346,7 +348,7 @@ def green(request: pytest.FixtureRequest) -> str:
 
 
 def test_green_threads_reuse_connections(green: str, bundle: str, server_context: ssl.SSLContext) -> None:
-    """If this failed, every call of a program with green threads would need a new TLS handshake."""
+    """A failure means that every call in a program with green threads needs a new TLS handshake."""
     code = """
 with SignOutClient(endpoint_url=url, verify=bundle) as client:
     for _ in range(3): client.sign_out(**user)
@@ -357,7 +359,7 @@ with SignOutClient(endpoint_url=url, verify=bundle) as client:
 
 
 def test_green_threads_run_while_a_call_waits(green: str, bundle: str, server_context: ssl.SSLContext) -> None:
-    """If this failed, one slow call would stop all green threads of a program."""
+    """A failure means that one slow call blocks all green threads of a program."""
     code = """
 with SignOutClient(endpoint_url=url, verify=bundle) as client:
     for each in [spawn(client.sign_out, **user) for _ in range(2)]: wait(each)
@@ -375,7 +377,7 @@ with SignOutClient(endpoint_url=url, verify=bundle) as client:
 def test_green_threads_notice_closed_connections_and_deadlines(
     green: str, bundle: str, server_context: ssl.SSLContext
 ) -> None:
-    """If this failed, a program with green threads would lose calls, or wait for a server that hangs."""
+    """A failure means that a program with green threads loses calls or hangs."""
     code = """
 with SignOutClient(endpoint_url=url, verify=bundle) as client, SignOutClient(endpoint_url=sys.argv[3]) as other:
     client.sign_out(**user)

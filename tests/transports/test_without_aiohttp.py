@@ -27,7 +27,7 @@ def run(code: str, *arguments: str) -> str:
 
 
 def test_a_call_over_the_network_says_what_to_install() -> None:
-    """If this failed, a newcomer would see an ImportError from the middle of a library."""
+    """A failure means that a new user sees an ImportError instead of the package to install."""
     fake = FakeCognito()
     with FakeCognitoServer(fake) as server:
         message = run(
@@ -42,8 +42,8 @@ except ConfigurationError as error: print(error.message)
     fake.assert_no_requests()
 
 
-def test_the_fake_works_without_it() -> None:
-    """If this failed, everyone's unit tests would need an HTTP client that they never use."""
+def test_the_fake_works_without_aiohttp() -> None:
+    """A failure means that unit tests with the fake need an HTTP library that they never use."""
     printed = run(
         """
 from cognito_signout.testing import FakeCognito
@@ -55,8 +55,8 @@ print(asyncio.run(fake.async_client().sign_out(**USER)).attempts)
     assert printed == "1"
 
 
-def test_a_transport_of_the_callers_works_without_it() -> None:
-    """If this failed, a program with an HTTP client of its own would need a second one."""
+def test_a_custom_transport_works_without_aiohttp() -> None:
+    """A failure means that a program with its own HTTP client has to install a second one."""
     printed = run(
         """
 class Keys: access_key, secret_key, token = "AKID", "secret", None
@@ -69,8 +69,8 @@ print(asyncio.run(AsyncSignOutClient(credentials=Keys(), transport=Transport()).
     assert printed == "1"
 
 
-def test_motos_mock_works_without_it() -> None:
-    """If this failed, tests with moto would need an HTTP client that moto keeps from sending anything."""
+def test_moto_works_without_aiohttp() -> None:
+    """A failure means that tests with moto need an HTTP library, although moto sends nothing."""
     printed = run(
         """
 import os
