@@ -128,8 +128,8 @@ class SignOutResult:
 
     @property
     def hosted_ui_expires_by(self) -> datetime:
-        """When the last hosted-UI (managed login) cookie that can still get new tokens expires: one hour after the
-        sign-out. To end that session at once, send the browser to the pool's ``/logout``.
+        """When the last hosted-UI (managed login) cookie that can still get new tokens expires, which is one hour after
+        the sign-out. To end that session at once, send the browser to the pool's ``/logout``.
         """
         return self.tokens_expire_by(HOSTED_UI_COOKIE_VALIDITY)
 

@@ -234,7 +234,7 @@ class FakeCognito:
 
     @property
     def latency(self) -> timedelta:
-        """The response time of the fake by its own clock, so that no test waits for it. Default: zero."""
+        """The response time of the fake by its own clock, so that no test waits for it. It is zero by default."""
         return self._latency
 
     @latency.setter

@@ -240,8 +240,8 @@ def _headers(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     body, content = bytearray(), response.content
     try:
-        if isinstance(content, aiohttp.StreamReader) and content.is_eof():  # the usual case, and a fast one
-            return content.read_nowait(MAX_BODY + 1)
+        if isinstance(content, aiohttp.StreamReader) and content.is_eof() and content.total_bytes <= MAX_BODY:
+            return content.read_nowait()  # the usual case, and faster than a loop
         async for data in content.iter_any():
             body += data
             if len(body) > MAX_BODY:
