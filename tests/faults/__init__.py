@@ -1,1 +1,1 @@
-"""The fault matrix: what becomes of a call when the network, or whatever is at its other end, fails."""
+"""The fault matrix: the outcome of a call when the network, the server or a proxy fails."""

@@ -1,4 +1,4 @@
-"""Certificates, as the scripts of the matrix name them: the one that clients trust, and those that they must not."""
+"""The certificates of the matrix, by name: one that clients trust, and others that they must not trust."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trustme
 
 from ..transports.scripted import secures
-from ..transports.test_tls import context_with, demanding, expired
+from ..transports.test_tls import context_with, expired, requires_client_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,11 @@ def authority() -> trustme.CA:
 
 
 def self_signed(_: trustme.CA) -> ssl.SSLContext:
-    """A server that vouches for itself."""
-    itself = trustme.CA()
+    """The context of a server with a self-signed certificate."""
+    issuer = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.NamedTemporaryFile() as file:
-        file.write(itself.private_key_pem.bytes() + itself.cert_pem.bytes())
+        file.write(issuer.private_key_pem.bytes() + issuer.cert_pem.bytes())
         file.flush()
         context.load_cert_chain(file.name)
     return context
@@ -37,7 +37,7 @@ def self_signed(_: trustme.CA) -> ssl.SSLContext:
 
 CERTIFICATES: dict[str, Callable[[trustme.CA], ssl.SSLContext]] = {
     "good": lambda authority: context_with(authority.issue_cert("localhost")),
-    "good, but wants the client's": demanding,
+    "good, but wants the client's": requires_client_certificate,
     "of another host": lambda authority: context_with(authority.issue_cert("other.example")),
     "of an unknown authority": lambda _: context_with(trustme.CA().issue_cert("localhost")),
     "expired": expired,
@@ -47,12 +47,12 @@ CERTIFICATES: dict[str, Callable[[trustme.CA], ssl.SSLContext]] = {
 
 @cache
 def context(certificate: str) -> ssl.SSLContext:
-    """TLS as a server speaks it that shows this certificate."""
+    """The TLS context of a server with this certificate."""
     return CERTIFICATES[certificate](authority())
 
 
 def speaks_tls(certificate: str = "good") -> Step:
-    """Goes on in TLS, with this certificate."""
+    """Switches to TLS with this certificate."""
 
     def step(peer: Peer) -> None:
         secures(context(certificate))(peer)

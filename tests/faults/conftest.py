@@ -1,4 +1,4 @@
-"""What all faults share: whom clients trust, and botocore's session."""
+"""Fixtures that all faults share: the trusted authority and a botocore session."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def session() -> Session:
-    """One session for all clients, made in a clean environment, as all tests are."""
+    """One session for all clients, created in a clean environment."""
     return _session()
 
 
 @cache
 def _session() -> Session:
-    """Made once, since that takes longer than a call, and so does reading its files, which it has done."""
+    """Created once, and used for a call, because creating a session and loading its files takes longer than a call."""
     session, credentials = Session(), Credentials("AKIDEXAMPLE", "secret")
     with (
         ScriptedServer([serves()]) as server,

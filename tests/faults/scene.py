@@ -1,4 +1,4 @@
-"""Plays a fault to a client, and judges what came of it: the outcome, what the server saw, and what is left behind."""
+"""Runs a call against a fault, and checks the outcome, the requests that arrived, and that nothing is leaked."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
     from ..transports.scripted import Step
 
-    #: Has a client meet a scene; returns the call's outcome.
+    #: Makes a call of one kind of client in a scene. Returns its outcome.
     Play: TypeAlias = Callable[["Scene"], "SignOutResult | SignOutError"]
 
-WHOM = {"user_pool_id": "us-east-1_Ab129faBb", "username": USERNAME}
-#: The name of the server where its address is looked up.
+USER = {"user_pool_id": "us-east-1_Ab129faBb", "username": USERNAME}
+#: The name of the server, if its address is looked up.
 NAME = "service.example"
 ACCESS_KEY, SECRET_KEY, TOKEN = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", "session+token/of+the+call"
 PROXY_USER, PROXY_PASSWORD = "agent", "open-sesame"
-#: What no error and no traceback may show.
+#: Values that no error and no traceback may show.
 SECRETS = (
     USERNAME,
     SECRET_KEY,
@@ -46,23 +46,23 @@ SECRETS = (
     PROXY_PASSWORD,
     b64encode(f"{PROXY_USER}:{PROXY_PASSWORD}".encode()).decode(),
 )
-#: The time-outs, in seconds, of a client that has nothing good to wait for, and of one that has.
+#: The timeouts of a client, in seconds: if every attempt must time out, and if one may succeed.
 SHORT, LONGER = 0.1, 0.5
-#: How long, in seconds, a call may take, whatever happens, and whatever else the machine does.
+#: How long, in seconds, a call may take in any case, even on a busy machine.
 BOUND = 10.0
 
 
 class Scene:
-    """A fault, and the server that has it.
+    """A fault, and the server that causes it.
 
     Args:
         fault: The fault.
         bundle: The path of the authority's certificate.
-        session: A botocore session that all clients share, since making one takes longer than a call.
-        is_once: Whether it happens to the first attempt alone.
-        max_attempts: How many attempts a call may take.
-        patience: The client's time-out for what hangs, in seconds. Default: a short one.
-        timeout: The time-out of the call.
+        session: A botocore session that all clients share, because creating one takes longer than a call.
+        is_once: Whether the fault affects only the first attempt.
+        max_attempts: The maximum number of attempts.
+        patience: The client's timeout for the step that hangs, in seconds. Default: a short one.
+        timeout: The timeout of the call, in seconds.
     """
 
     def __init__(
@@ -97,10 +97,10 @@ class Scene:
 
     @contextmanager
     def set(self) -> Iterator[None]:
-        """Has the server run, and its name lead where it is to lead."""
+        """Runs the server, and makes its name resolve to the fault's target."""
         with ExitStack() as stack, pytest.MonkeyPatch.context() as monkeypatch:
             stack.enter_context(self._server)
-            watchdog = threading.Timer(BOUND, self._give_up)  # so that a call that hangs is a failure, and no hang
+            watchdog = threading.Timer(BOUND, self._give_up)  # turns a call that hangs into a failure
             watchdog.start()
             stack.callback(watchdog.join)
             stack.callback(watchdog.cancel)
@@ -109,7 +109,7 @@ class Scene:
             yield
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of a client that meets the fault."""
+        """The arguments of a client that calls the server."""
         fault, port = self._fault, self._server.port
         host = "127.0.0.1" if fault.detour is None else NAME
         is_tls_proxy = fault.way == "forwarded in TLS"
@@ -137,12 +137,12 @@ class Scene:
 
     @property
     def has_call_before(self) -> bool:
-        """Whether another call leaves a connection behind, for this one."""
+        """Whether an earlier call leaves an idle connection for this one."""
         return self._fault.kept is not None
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """The time of the call."""
+        """Wraps the call and measures its time."""
         if self._fault.ends_idle:
             self._server.wait_until_finished()
         begin = time.monotonic()
@@ -150,25 +150,25 @@ class Scene:
         self.took = time.monotonic() - begin
 
     def let_finish(self, outcome: SignOutResult | SignOutError) -> None:
-        """Waits until the server has seen all of a call that did not wait for it; the client must be closed by then."""
+        """Waits until the server has handled all attempts of a call that timed out. Close the client first."""
         if self._fault.hangs and self._fault.detour is None:
-            for _ in range(outcome.attempts):  # each on a connection of its own
+            for _ in range(outcome.attempts):  # each has its own connection
                 self._server.wait_until_finished()
 
     def check(self, outcome: SignOutResult | SignOutError) -> None:
-        """Judges what came of it, once the server is gone."""
+        """Checks the outcome. The server must already be stopped."""
         fault = self._fault
-        is_mended = self._is_once and fault.is_retried
-        assert type(outcome) is (SignOutResult if is_mended else fault.ends_in)
+        is_recovered = self._is_once and fault.is_retried
+        assert type(outcome) is (SignOutResult if is_recovered else fault.ends_in)
         assert outcome.attempts == fault.attempts
-        assert (outcome.user_pool_id, outcome.username) == (WHOM["user_pool_id"], WHOM["username"])
-        self._check_what_the_server_saw(is_mended=is_mended)
+        assert (outcome.user_pool_id, outcome.username) == (USER["user_pool_id"], USER["username"])
+        self._check_requests(is_recovered=is_recovered)
         assert self.took < BOUND
         if isinstance(outcome, SignOutError):
             check_error(outcome, fault.says)
             assert outcome.retryable is fault.is_retried
 
-    def _check_what_the_server_saw(self, *, is_mended: bool) -> None:
+    def _check_requests(self, *, is_recovered: bool) -> None:
         fault = self._fault
         requests = self._server.requests[self.has_call_before :]
         seen = [int(number) for number in re.findall(rb"amz-sdk-request: attempt=(\d+)", b"".join(requests))]
@@ -178,7 +178,7 @@ class Scene:
         elif fault.arrives:
             assert seen == [*attempts]
         else:
-            assert seen == [*attempts][-1:] * is_mended
+            assert seen == [*attempts][-1:] * is_recovered
             assert (len(self._server.peers) if fault.detour is None else self._look_ups) == len(attempts)
 
     def _give_up(self) -> None:
@@ -194,22 +194,22 @@ class Scene:
             if host != NAME:
                 return real(host, port, *rest)
             self._look_ups += 1
-            is_led_astray = not self._is_once or self._look_ups == 1
-            return real(*(detour if is_led_astray else ("127.0.0.1", self._server.port)), *rest)
+            is_redirected = not self._is_once or self._look_ups == 1
+            return real(*(detour if is_redirected else ("127.0.0.1", self._server.port)), *rest)
 
         return look_up
 
 
 def play_blocking(scene: Scene) -> SignOutResult | SignOutError:
-    """Has a blocking client meet it, and leave nothing behind."""
+    """Makes a call with the blocking client, and checks that nothing is leaked."""
     outcome: SignOutResult | SignOutError
     with no_thread_left(), no_descriptor_left(), scene.set():
         with SignOutClient(**scene.arguments()) as client:
             if scene.has_call_before:
-                client.sign_out(**WHOM, timeout=PATIENCE)
+                client.sign_out(**USER, timeout=PATIENCE)
             with scene.call():
                 try:
-                    outcome = client.sign_out(**WHOM, timeout=scene.timeout)
+                    outcome = client.sign_out(**USER, timeout=scene.timeout)
                 except SignOutError as error:
                     outcome = error
         scene.let_finish(outcome)
@@ -217,20 +217,20 @@ def play_blocking(scene: Scene) -> SignOutResult | SignOutError:
 
 
 def play_async(scene: Scene) -> SignOutResult | SignOutError:
-    """Has an async client meet it, and leave nothing behind."""
+    """Makes a call with the async client, and checks that nothing is leaked."""
 
     async def main() -> SignOutResult | SignOutError:
         outcome: SignOutResult | SignOutError
         with no_task_left(), no_descriptor_left(), scene.set():
             async with AsyncSignOutClient(**scene.arguments()) as client:
                 if scene.has_call_before:
-                    await client.sign_out(**WHOM, timeout=PATIENCE)
+                    await client.sign_out(**USER, timeout=PATIENCE)
                 with scene.call():
                     try:
-                        outcome = await client.sign_out(**WHOM, timeout=scene.timeout)
+                        outcome = await client.sign_out(**USER, timeout=scene.timeout)
                     except SignOutError as error:
                         outcome = error
-            for _ in range(5):  # what a loop closes is closed in one of its next rounds
+            for _ in range(5):  # asyncio closes a connection in one of its next iterations
                 await asyncio.sleep(0)
             scene.let_finish(outcome)
         return outcome
@@ -240,24 +240,24 @@ def play_async(scene: Scene) -> SignOutResult | SignOutError:
 
 
 def check_error(error: SignOutError, says: str) -> None:
-    """Holds that an error says what it should, and nothing that it should not."""
+    """Checks that an error has the expected text and shows no secret."""
     assert re.search(says, str(error)), error
     shown = f"{error!r}\n{''.join(traceback.format_exception(error))}"
     assert not [secret for secret in SECRETS if secret in shown]
 
 
-#: Each story is told twice.
+#: Runs a test once with each client.
 by_both_clients = pytest.mark.parametrize("play", [play_blocking, play_async], ids=["blocking", "async"])
 
 
 def client_of(play: Play) -> Literal["blocking", "async"]:
-    """The client that a story is told of."""
+    """The kind of client that a test runs with."""
     return "blocking" if play is play_blocking else "async"
 
 
 @contextmanager
 def no_descriptor_left() -> Iterator[None]:
-    """Holds that all file descriptors that were opened within are closed at its end."""
+    """Checks that all file descriptors that were opened in the block are closed at its end."""
     before = _descriptors()
     yield
     assert not _descriptors() - before, _descriptors() - before
@@ -268,24 +268,24 @@ def _descriptors() -> set[tuple[str, str]]:
         return set()
     found = set()
     for number in os.listdir("/proc/self/fd"):
-        with suppress(OSError):  # the one by which they are listed
+        with suppress(OSError):  # the descriptor of the listing itself
             found.add((number, os.readlink(f"/proc/self/fd/{number}")))
     return found
 
 
 @contextmanager
 def no_thread_left() -> Iterator[None]:
-    """Holds that all threads that were started within end, at its end at the latest."""
+    """Checks that all threads that were started in the block end."""
     before = set(threading.enumerate())
     yield
     for thread in set(threading.enumerate()) - before:
-        thread.join(PATIENCE)  # one that has done its work may still be about to end
+        thread.join(PATIENCE)  # a thread whose work is done may still be ending
         assert not thread.is_alive(), thread
 
 
 @contextmanager
 def no_task_left() -> Iterator[None]:
-    """Holds that all tasks that were begun within are done at its end, and that the event loop did not complain."""
+    """Checks that all tasks that were started in the block are done, and that the event loop reported no error."""
     complaints: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     before = asyncio.all_tasks()

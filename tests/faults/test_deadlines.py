@@ -1,4 +1,4 @@
-"""The time-out of a call bounds it, however slowly bytes drip in, and wherever; the client's own time-outs are long."""
+"""A call ends at its timeout, at whatever point the server is slow. The client's own timeouts are long."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from cognito_signout import SignOutConnectionError, SignOutTimeoutError
 
-from ..transports.scripted import PATIENCE, answers, drips, hears, reads, resets, sends, waits_for_close
+from ..transports.scripted import PATIENCE, answers, drips, reads, receives, resets, sends, waits_for_close
 from ..transports.test_http import HEAD, chunked
 from ..transports.test_proxies import ESTABLISHED
 from .certificates import speaks_tls
-from .matrix import DATA_RECORD, HANDSHAKE_RECORD, Fault, Way, breaks, hangs, to_silence
+from .matrix import DATA_RECORD, HANDSHAKE_RECORD, Fault, Way, breaks, hangs, to_unresponsive_server
 from .scene import BOUND, Scene, by_both_clients, check_error, play_blocking
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 TIMEOUT = 0.35
 
 
-def drips_beside_tls(start: bytes) -> Step:
-    """Drips bytes that the TLS of this connection knows nothing of."""
+def drips_outside_tls(start: bytes) -> Step:
+    """Sends one byte after the other on a TLS connection without encrypting them."""
 
     def step(peer: Peer) -> None:
         socket.socket.sendall(peer.sock, start)
@@ -56,14 +56,14 @@ DRIPS: dict[Way, dict[str, Script]] = {
         "an error's body": [reads(), drips(b"HTTP/1.1 500 Any\r\n\r\n")],
     },
     "https": {
-        "nothing": [hears(), waits_for_close()],
-        "handshake": [hears(), drips(HANDSHAKE_RECORD, b"\0")],
-        "handshake's record": [hears(), drips(b"\x16", b"\x03")],
+        "nothing": [receives(), waits_for_close()],
+        "handshake": [receives(), drips(HANDSHAKE_RECORD, b"\0")],
+        "handshake's record": [receives(), drips(b"\x16", b"\x03")],
         "status line": [speaks_tls(), reads(), drips(b"HTTP/1.1 200 ")],
         "body": [speaks_tls(), reads(), drips(HEAD + b"Content-Length: 9999\r\n\r\n")],
-        "record": [speaks_tls(), reads(), drips_beside_tls(DATA_RECORD)],
+        "record": [speaks_tls(), reads(), drips_outside_tls(DATA_RECORD)],
         "record within a body": [
-            speaks_tls(), reads(), sends(HEAD + b"Content-Length: 9999\r\n\r\n"), drips_beside_tls(DATA_RECORD)
+            speaks_tls(), reads(), sends(HEAD + b"Content-Length: 9999\r\n\r\n"), drips_outside_tls(DATA_RECORD)
         ],
     },
     "forwarded": {
@@ -75,7 +75,7 @@ DRIPS: dict[Way, dict[str, Script]] = {
         "CONNECT's status line": [reads(), drips(b"HTTP/1.1 200 ")],
         "CONNECT's headers": [reads(), drips(HEAD, b"A: b\r\n")],
         "CONNECT's 1xx": [reads(), drips(b"", b"HTTP/1.1 100 \r\n\r\n")],
-        "handshake": [answers(ESTABLISHED), hears(), drips(HANDSHAKE_RECORD, b"\0")],
+        "handshake": [answers(ESTABLISHED), receives(), drips(HANDSHAKE_RECORD, b"\0")],
         "body": [answers(ESTABLISHED), speaks_tls(), reads(), drips(HEAD + b"\r\n")],
     },
 }  # fmt: skip
@@ -90,13 +90,15 @@ DRIPS: dict[Way, dict[str, Script]] = {
             for way, scripts in DRIPS.items()
             for name, script in scripts.items()
         ),
-        pytest.param(hangs(detour=to_silence), id="packets are dropped"),
+        pytest.param(hangs(detour=to_unresponsive_server), id="packets are dropped"),
     ],
 )
-def test_a_call_ends_at_its_timeout_wherever_it_drips(fault: Fault, play: Play, bundle: str, session: Session) -> None:
-    """If this failed, a server that sends a byte now and then could hold a call for hours."""
+def test_a_call_ends_at_its_timeout_however_slowly_bytes_arrive(
+    fault: Fault, play: Play, bundle: str, session: Session
+) -> None:
+    """A failure means that a server that sends a byte now and then blocks a call for hours."""
     if play is play_blocking and fault.way not in ("http", "https"):
-        pytest.skip("botocore's time-outs are for each read, so a proxy that drips can exceed them")
+        pytest.skip("botocore's timeouts apply to each read, so a slow proxy can exceed them")
     scene = Scene(fault, bundle=bundle, session=session, patience=PATIENCE, timeout=TIMEOUT)
     outcome = play(scene)
     assert isinstance(outcome, SignOutTimeoutError)
@@ -107,10 +109,10 @@ def test_a_call_ends_at_its_timeout_wherever_it_drips(fault: Fault, play: Play, 
 
 @by_both_clients
 def test_attempts_that_fail_quickly_end_at_the_timeout(play: Play, bundle: str, session: Session) -> None:
-    """If this failed, each attempt would have a time-out of its own, or a call would sleep past its time."""
+    """A failure means that each attempt has its own timeout, or a call sleeps past its deadline."""
     fault = breaks(reads(), resets())
     scene = Scene(fault, bundle=bundle, session=session, max_attempts=30, timeout=TIMEOUT)
     outcome = play(scene)
-    assert isinstance(outcome, (SignOutConnectionError, SignOutTimeoutError))  # the time may run out within an attempt
+    assert isinstance(outcome, (SignOutConnectionError, SignOutTimeoutError))  # the timeout may end within an attempt
     assert 1 < outcome.attempts < 30
     assert scene.took < BOUND

@@ -1,4 +1,4 @@
-"""The fault matrix, played to both clients over real sockets: to every attempt, and to the first one alone."""
+"""Runs the fault matrix with both clients over real sockets, on every attempt and on the first one only."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.slow
     "fault",
     [pytest.param(fault, id=f"{group}: {name}") for group, faults in FAULTS.items() for name, fault in faults.items()],
 )
-def test_a_fault_ends_in_its_error_or_is_mended(
+def test_a_fault_raises_its_error_or_a_retry_succeeds(
     fault: Fault, is_once: bool, play: Play, bundle: str, session: Session
 ) -> None:
-    """If this failed, a fault would pass for a sign-out, hang, leak, show a secret, or surface as no caller expects."""
-    scene = Scene(fault.as_met_by(client_of(play)), is_once=is_once, bundle=bundle, session=session)
+    """A failure means that a fault counts as a sign-out, hangs, leaks, shows a secret or is untyped."""
+    scene = Scene(fault.for_client(client_of(play)), is_once=is_once, bundle=bundle, session=session)
     scene.check(play(scene))

@@ -1,4 +1,4 @@
-"""Runs an oracle on whatever atheris comes up with. Only here is atheris imported, and only when a target runs."""
+"""Runs an oracle on the inputs that atheris generates. Atheris is imported only here, and only when a target runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: The modules whose coverage guides it. botocore's would only distract.
+#: The modules whose coverage guides atheris. botocore's coverage would only distract it.
 GUIDES = ["cognito_signout"]
 
 
 def fuzz(oracle: str, read: Callable[[Any], tuple[Any, ...]]) -> None:
-    """Calls an oracle again and again, as the arguments of the process say.
+    """Calls an oracle repeatedly, as the command-line arguments specify.
 
     Args:
-        oracle: Its name in :mod:`.oracles`.
-        read: Makes its arguments out of a ``FuzzedDataProvider``.
+        oracle: The name of the oracle in :mod:`.oracles`.
+        read: Creates the oracle's arguments from a ``FuzzedDataProvider``.
     """
     import atheris
 
@@ -38,7 +38,7 @@ def pick(provider: Any, values: tuple[Any, ...]) -> Any:
 
 
 def assemble(provider: Any, fragments: tuple[bytes, ...], *, most: int = 24) -> bytes:
-    """Some fragments, with a few bytes of any kind among them; or bytes alone."""
+    """Some fragments mixed with a few arbitrary bytes, or only arbitrary bytes."""
     if provider.ConsumeIntInRange(0, 7) == 0:
         return bytes(provider.ConsumeBytes(provider.remaining_bytes()))
     pieces = []
@@ -49,7 +49,7 @@ def assemble(provider: Any, fragments: tuple[bytes, ...], *, most: int = 24) -> 
 
 
 def damage(provider: Any, data: bytes) -> bytes:
-    """The data with a few cuts, insertions and other bytes in it."""
+    """The data with a few cuts, insertions and changed bytes."""
     damaged = bytearray(data)
     for _ in range(provider.ConsumeIntInRange(0, 3)):
         start = provider.ConsumeIntInRange(0, len(damaged))
@@ -62,6 +62,6 @@ def damage(provider: Any, data: bytes) -> bytes:
             damaged[start:start] = provider.ConsumeBytes(provider.ConsumeIntInRange(1, 12))
         elif kind == 3 and start < len(damaged):
             damaged[start] ^= 1 << provider.ConsumeIntInRange(0, 7)
-        else:  # a piece of it stands there twice
+        else:  # duplicates a piece
             damaged[start:start] = damaged[: provider.ConsumeIntInRange(0, len(damaged))]
     return bytes(damaged)

@@ -8,7 +8,7 @@ from tests.fuzz.engine import fuzz, pick
 
 
 def read(provider: Any) -> tuple[Any, ...]:
-    """Answers to the steps of a call, how long each takes, and what the call is told."""
+    """The results of the steps of a call with their durations, and the arguments of the call."""
     from tests.fuzz.oracles import CREDENTIALS, RESPONSES, SETTINGS
 
     def answers(values: tuple[Any, ...], most: int) -> list[tuple[float, Any]]:

@@ -1,6 +1,6 @@
 """Fuzzes the journal: ``python -m tests.fuzz.journal -runs=500000``. See :mod:`tests.fuzz`.
 
-What it writes is in a folder of its own, in memory where there is one that is.
+It writes to a temporary folder, in memory if possible.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FRAGMENTS = (
 
 
 def read(provider: Any) -> tuple[bytes]:
-    """What is in a file: a journal that was damaged, with lines in it whose checksum is right."""
+    """The content of a file: a damaged journal, with lines whose checksum is valid."""
     from tests.fuzz.oracles import HEADER, journal_line
 
     lines = [HEADER]

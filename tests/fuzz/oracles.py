@@ -1,5 +1,6 @@
-"""What must hold for any input, a function for each part. They fail by ``AssertionError``, and need neither pytest nor
-what makes the inputs.
+"""Checks that hold for any input, one function for each part.
+
+They fail with an ``AssertionError``. They need neither pytest nor a generator of inputs.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from cognito_signout import SignOutOutcome
 
 POOL = "us-east-1_Test00001"
-#: A name that is in no text of ours.
+#: A name that appears in none of our texts.
 USERNAME = "Alice+1@example.com"
 
 # The meaning of responses
 
 
 def check_protocol(status: int, headers: dict[str, str], body: bytes, now: float) -> None:
-    """Any response is a result or an error, complete, that shows no username."""
+    """Checks that any response becomes a complete result or error that does not show the username."""
     outcome = protocol.read_response(
         HttpResponse(status, headers, body),
         user_pool_id=POOL,
@@ -81,8 +82,8 @@ def _answer(status: int, code: str = "", **headers: str) -> HttpResponse:
     return HttpResponse(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 
-#: What may come of each kind of step; classes of exceptions are raised anew, as a network does, and instances again
-#: and again, as a mock does.
+#: The possible results of each kind of step. An exception class is instantiated each time, like a network error. An
+#: exception instance is raised repeatedly, as a mock does.
 SETTINGS: tuple[Any, ...] = ("settings", "settings", "settings", errors.ConfigurationError, errors.SignOutTimeoutError)
 CREDENTIALS: tuple[Any, ...] = (KEYS, KEYS, KEYS, OTHER_KEYS, errors.CredentialsError, errors.SignOutTimeoutError)
 RESPONSES: tuple[Any, ...] = (
@@ -112,7 +113,7 @@ RESPONSES: tuple[Any, ...] = (
 
 
 class _World:
-    """What a call meets: answers to its steps, one after the other; the last of each kind is repeated."""
+    """The environment of a call: results of its steps, in order. The last result of each kind is repeated."""
 
     def __init__(self, settings: Any, credentials: Any, responses: Any, max_attempts: int, chance: float) -> None:
         self.sends: list[call_steps.Send] = []
@@ -139,7 +140,7 @@ class _World:
         return None
 
     def perform(self, step: call_steps.Step) -> Any:
-        """What comes of a step; an exception is to be raised."""
+        """The result of a step. The caller raises it if it is an exception."""
         if isinstance(step, call_steps.Pause):
             assert step.seconds >= 0
             self._time += step.seconds
@@ -165,16 +166,16 @@ def check_flow(
     chance: float,
     shared_is_poor: bool,
 ) -> None:
-    """Whatever comes of its steps, a call ends in a complete outcome, within its attempts and its time.
+    """Checks that a call ends in a complete outcome within its attempts and its timeout, for any results of its steps.
 
     Args:
-        settings: How long it takes to find the settings, and what comes of it.
-        credentials: The same for credentials, each time that they are asked for.
+        settings: The duration and the result of finding the settings.
+        credentials: The same for credentials, each time the call needs them.
         responses: The same for requests.
-        timeout: The call's.
-        max_attempts: How many were chosen.
-        chance: What chance says.
-        shared_is_poor: Whether there are few tokens left for retries.
+        timeout: The timeout of the call, in seconds.
+        max_attempts: The configured number of attempts.
+        chance: The value of every random number.
+        shared_is_poor: Whether few tokens are left for retries.
     """
     world = _World(settings, credentials, responses, max_attempts, chance)
     shared = call_steps.Shared()
@@ -212,7 +213,7 @@ def check_flow(
 def _check_error(error: SignOutError) -> None:
     assert error.message
     cause: BaseException | None = error
-    while cause is not None:  # as far as a traceback shows them
+    while cause is not None:  # the causes that a traceback shows
         assert USERNAME.casefold() not in str(cause).casefold()
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
@@ -224,18 +225,17 @@ _CHECK = b', "check": '
 
 
 def journal_line(outcome: str | bytes, *, success: bool = True) -> bytes:
-    """A line of a journal: about a user, or around any bytes, with the checksum that belongs to it."""
+    """A journal line with a valid checksum, for a user or for arbitrary bytes."""
     if isinstance(outcome, str):
         outcome = json.dumps({"username": outcome, "success": success}).encode()
     return outcome[:-1] + _CHECK + b'"%08x"}\n' % crc32(outcome)
 
 
 def check_journal(content: bytes) -> None:
-    """Whatever is in the file: nobody is taken for signed out whom no whole line calls so, and what can't be read is
-    left as it is.
+    """Checks that a user counts as signed out only if a complete line says so, and that an invalid file is not changed.
 
     Args:
-        content: What is in it.
+        content: The content of the file.
     """
     path = _folder() / "run.jsonl"
     path.write_bytes(content)
@@ -262,7 +262,7 @@ def check_journal(content: bytes) -> None:
 
 
 def _recorded(whole: bytes) -> set[str]:
-    """Who is signed out according to lines that are as they were written."""
+    """The users that are signed out according to undamaged lines."""
     recorded = set()
     for line in whole.split(b"\n"):
         body, mark, check = line.rpartition(_CHECK)
@@ -280,10 +280,10 @@ def _recorded(whole: bytes) -> set[str]:
 
 
 def check_usernames(content: bytes) -> None:
-    """Whatever is in the file: each of its lines is a name that may be sent, and nothing else; or a reason.
+    """Checks that each line of any file is read either as a valid username or as an error.
 
     Args:
-        content: What is in it.
+        content: The content of the file.
     """
     path = _folder() / "users.txt"
     path.write_bytes(content)
@@ -300,12 +300,12 @@ def check_usernames(content: bytes) -> None:
             assert not name.username or name.username not in str(name)
         else:
             protocol.check_username(name)
-            assert any(name == line.strip() for line in lines)  # in this order, and none that is not there
+            assert any(name == line.strip() for line in lines)  # in the order of the file, and no other names
 
 
 @lru_cache(maxsize=1)
 def _folder() -> Path:
-    """A folder of this process's own."""
+    """A temporary folder of this process."""
     folder = tempfile.TemporaryDirectory()
     _folders.append(folder)
     return Path(folder.name)

@@ -19,7 +19,7 @@ FRAGMENTS = (
 
 
 def read(provider: Any) -> tuple[int, dict[str, str], bytes, float]:
-    """A status, headers, a body, and the time."""
+    """A status, headers, a body and the time."""
     status = pick(provider, STATUSES) if provider.ConsumeBool() else provider.ConsumeInt(4)
     headers = {
         pick(provider, NAMES): provider.ConsumeUnicode(provider.ConsumeIntInRange(0, 40))

@@ -1,4 +1,4 @@
-"""Whatever others write, it ends as it should: the oracles, on hypothesis's examples."""
+"""Runs the oracles on hypothesis's examples: any external input leads to a correct outcome."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tests.fuzz
 
 from . import flow, journal, oracles, protocol
 
-#: How a piece of data may be spoilt: at a place, by a kind of damage, with some bytes.
+#: How data is damaged: positions, kinds of damage, and bytes to insert.
 DAMAGE = st.lists(
     st.tuples(
         st.floats(0, 1), st.sampled_from(["cut off", "cut out", "insert", "flip"]), st.binary(min_size=1, max_size=6)
@@ -25,23 +25,23 @@ DAMAGE = st.lists(
 
 
 def damaged(data: bytes, damage: list[tuple[float, str, bytes]]) -> bytes:
-    """The data, spoilt."""
-    spoilt = bytearray(data)
+    """The data with the damage applied."""
+    changed = bytearray(data)
     for place, kind, more in damage:
-        start = int(place * len(spoilt))
+        start = int(place * len(changed))
         if kind == "cut off":
-            del spoilt[start:]
+            del changed[start:]
         elif kind == "cut out":
-            del spoilt[start : start + len(more)]
+            del changed[start : start + len(more)]
         elif kind == "insert":
-            spoilt[start:start] = more
-        elif start < len(spoilt):
-            spoilt[start] ^= more[0]
-    return bytes(spoilt)
+            changed[start:start] = more
+        elif start < len(changed):
+            changed[start] ^= more[0]
+    return bytes(changed)
 
 
 def assembled(fragments: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
-    """Fragments in any order, with a few other bytes among them; or any bytes."""
+    """Fragments in any order mixed with a few other bytes, or arbitrary bytes."""
     return st.binary(max_size=200) | st.lists(st.sampled_from(fragments) | st.binary(max_size=4), max_size=24).map(
         b"".join
     )
@@ -57,10 +57,10 @@ def assembled(fragments: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
 @example(status=400, headers={"x-amzn-requestid": oracles.USERNAME}, body=b"{}", now=0.0)
 @example(status=400, headers={}, body=b'{"message": "/users/alice%2B1%40example.com"}', now=0.0)
 @example(status=200, headers={}, body=b"[" * 100_000, now=0.0)
-def test_any_response_is_an_outcome_that_shows_nobody(
+def test_any_response_becomes_an_outcome_without_the_username(
     status: int, headers: dict[str, str], body: bytes, now: float
 ) -> None:
-    """A call would end in an exception of nobody's, in a sign-out that was none, or with a name in a log."""
+    """A failure means that a response causes an untyped error, a false sign-out or a logged username."""
     oracles.check_protocol(status, headers, body, now)
 
 
@@ -76,7 +76,7 @@ DURATIONS = st.integers(0, 40).map(lambda tenths: tenths / 10)
     chance=st.floats(0, 0.99),
     shared_is_poor=st.booleans(),
 )
-def test_a_call_ends_in_a_complete_outcome_whatever_comes_of_its_steps(
+def test_a_call_ends_in_a_complete_outcome_for_any_results_of_its_steps(
     settings: list[tuple[float, object]],
     credentials: list[tuple[float, object]],
     responses: list[tuple[float, object]],
@@ -85,7 +85,7 @@ def test_a_call_ends_in_a_complete_outcome_whatever_comes_of_its_steps(
     chance: float,
     shared_is_poor: bool,
 ) -> None:
-    """A call could go on beyond its attempts or its time, or its error not say whom it was about."""
+    """A failure means that a call exceeds its attempts or timeout, or its error lacks the user."""
     oracles.check_flow(settings, credentials, responses, timeout, max_attempts, chance, shared_is_poor)
 
 
@@ -102,18 +102,16 @@ LINES = st.lists(
 @example(lines=[oracles.journal_line(b'{"success": true, "username": []}')], damage=[])
 @example(lines=[oracles.journal_line(b'{"success": "no", "username": "alice"}')], damage=[])
 @example(lines=[oracles.journal_line(b"[" * 100_000)], damage=[])
-def test_a_journal_that_was_tampered_with_skips_nobody(
-    lines: list[bytes], damage: list[tuple[float, str, bytes]]
-) -> None:
-    """Somebody would stay signed in, and nobody know; or the command end in a traceback."""
+def test_a_damaged_journal_skips_no_user(lines: list[bytes], damage: list[tuple[float, str, bytes]]) -> None:
+    """A failure means that a user silently stays signed in, or the command prints a traceback."""
     oracles.check_journal(damaged(oracles.HEADER + b"".join(lines), damage))
 
 
 @given(content=assembled(journal.FRAGMENTS))
 @example(content=b"[" * 4096)
 @example(content=oracles.HEADER)
-def test_a_file_that_is_no_journal_skips_nobody(content: bytes) -> None:
-    """The same, for a file that was named by mistake."""
+def test_a_file_that_is_not_a_journal_skips_no_user(content: bytes) -> None:
+    """A failure means that a user silently stays signed in after the wrong file was given."""
     oracles.check_journal(content)
 
 
@@ -129,46 +127,44 @@ def test_a_file_that_is_no_journal_skips_nobody(content: bytes) -> None:
 @example(content=b"\xff\xfe", damage=[])
 @example(content=b"\xfe\xff\x00a\xd8\x00\x00\n\x00b", damage=[])
 @example(content=b"a" * 4097 + b"\nb", damage=[])
-def test_a_file_of_usernames_that_was_tampered_with_names_nobody_else(
-    content: bytes, damage: list[tuple[float, str, bytes]]
-) -> None:
-    """A name that stands in no line would be signed out."""
+def test_a_damaged_username_file_adds_no_other_user(content: bytes, damage: list[tuple[float, str, bytes]]) -> None:
+    """A failure means that a user whose name is not in the file is signed out."""
     oracles.check_usernames(damaged(content, damage))
 
 
 class Drawer:
-    """As much of atheris's ``FuzzedDataProvider`` as the targets ask, over the bytes of an example."""
+    """The part of atheris's ``FuzzedDataProvider`` that the targets use, over the bytes of an example."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
 
     def remaining_bytes(self) -> int:
-        """How many there are."""
+        """The number of bytes that are left."""
         return len(self._data)
 
-    def ConsumeBytes(self, count: int) -> bytes:  # noqa: N802 -- the names are atheris's
-        """So many, or what there is."""
+    def ConsumeBytes(self, count: int) -> bytes:  # noqa: N802 -- atheris defines these names
+        """Up to ``count`` bytes."""
         taken, self._data = self._data[:count], self._data[count:]
         return taken
 
     def ConsumeInt(self, size: int) -> int:  # noqa: N802
-        """A number of so many bytes."""
+        """A signed integer of ``size`` bytes."""
         return int.from_bytes(self.ConsumeBytes(size), "big", signed=True)
 
     def ConsumeIntInRange(self, low: int, high: int) -> int:  # noqa: N802
-        """A number."""
+        """An integer in the range."""
         return low + int.from_bytes(self.ConsumeBytes(2), "big") % (high - low + 1)
 
     def ConsumeBool(self) -> bool:  # noqa: N802
-        """Yes or no."""
+        """A boolean."""
         return self.ConsumeIntInRange(0, 1) == 1
 
     def ConsumeUnicode(self, count: int) -> str:  # noqa: N802
-        """A text, surrogates and all."""
+        """A text, possibly with surrogates."""
         return self.ConsumeBytes(4 * count).decode("utf-32-le", "replace")
 
     def ConsumeFloatInRange(self, low: float, high: float) -> float:  # noqa: N802
-        """A number with a fraction."""
+        """A float in the range."""
         return low + (high - low) * self.ConsumeIntInRange(0, 999) / 1000
 
 
@@ -181,13 +177,13 @@ TARGETS = {
 
 @pytest.mark.parametrize("oracle", TARGETS)
 @given(data=st.binary(max_size=200))
-def test_a_target_for_longer_runs_makes_inputs_that_its_oracle_takes(oracle: str, data: bytes) -> None:
-    """Who runs it by hand, after a year, would find that it has rotted."""
+def test_each_fuzz_target_makes_valid_inputs_for_its_oracle(oracle: str, data: bytes) -> None:
+    """A failure means that a fuzz target no longer works when someone runs it."""
     getattr(oracles, oracle)(*TARGETS[oracle](Drawer(data)))
 
 
 def test_the_targets_are_documented_and_need_atheris_only_to_run() -> None:
-    """The test suite would ask for a compiler's library; or nobody would know how a target is run."""
+    """A failure means that the test suite needs atheris, or nobody knows how to run a target."""
     names = {module.name for module in pkgutil.iter_modules(tests.fuzz.__path__)}
     targets = names - {"engine", "oracles", "test_oracles"}
     assert len(targets) == len(TARGETS)
@@ -197,8 +193,8 @@ def test_the_targets_are_documented_and_need_atheris_only_to_run() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_the_oracle_of_the_journal_knows_the_lines_that_are_written() -> None:
-    """It would find every journal without a fault, since it found nobody in any."""
+def test_the_journal_oracle_parses_lines_of_the_current_format() -> None:
+    """A failure means that the oracle accepts every journal because it recognizes no line."""
     line = oracles.journal_line("alice")
     assert json.loads(line)["username"] == "alice"
     assert oracles._recorded(oracles.HEADER + line) == {"alice"}

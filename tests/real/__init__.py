@@ -1,1 +1,1 @@
-"""The library with real programs around it."""
+"""Tests with real servers, proxies and packagers."""

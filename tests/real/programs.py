@@ -1,4 +1,4 @@
-"""Programs of the distribution, started on free ports of loopback for a test: nginx, squid, tinyproxy."""
+"""Starts programs of the Linux distribution on free ports of loopback: nginx, squid and tinyproxy."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def path_of(program: str) -> str:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """A port that no process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 @contextmanager
 def running(command: Sequence[str], *ports: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The program, from when it listens on its ports."""
+    """Runs the program. The block starts when it listens on its ports."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
             deadline = time.monotonic() + PATIENCE
@@ -69,7 +69,7 @@ def listens(port: int) -> bool:
 
 @contextmanager
 def nginx(folder: Path, port: int, certificate: Path, locations: str) -> Iterator[subprocess.Popen[bytes]]:
-    """nginx with TLS, and with these locations."""
+    """Runs nginx with TLS and these locations."""
     folder.mkdir(exist_ok=True)
     config = folder / "nginx.conf"
     config.write_text(
@@ -107,13 +107,13 @@ http {{
 
 @contextmanager
 def squid(port: int) -> Iterator[None]:
-    """squid, which wants a user and a password."""
+    """Runs squid, which requires a user and a password."""
     program = path_of("squid")
     helper = next((path for path in HELPERS if os.path.exists(path)), None)
     if helper is None:
         pytest.skip("squid's basic_ncsa_auth is not installed")
     hashed = subprocess.run(["openssl", "passwd", "-apr1", PASSWORD], capture_output=True, text=True, check=True)
-    with TemporaryDirectory() as name:  # and not a folder of pytest's, which squid can't read once it has given up root
+    with TemporaryDirectory() as name:  # squid can't read pytest's folders after it drops root
         folder = Path(name)
         folder.chmod(0o777)
         (folder / "passwords").write_text(f"{USER}:{hashed.stdout.strip()}\n", encoding="utf-8")
@@ -145,7 +145,7 @@ HELPERS = ("/usr/lib/squid/basic_ncsa_auth", "/usr/lib64/squid/basic_ncsa_auth",
 
 @contextmanager
 def tinyproxy(folder: Path, port: int) -> Iterator[None]:
-    """tinyproxy, which wants a user and a password, and resets connections."""
+    """Runs tinyproxy, which requires a user and a password, and resets connections."""
     folder.mkdir(exist_ok=True)
     config = folder / "tinyproxy.conf"
     config.write_text(

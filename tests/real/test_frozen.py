@@ -47,7 +47,7 @@ print('botocore.session' in sys.modules)
 
 @pytest.fixture(scope="module")
 def frozen(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of the program, frozen without a word about what it imports."""
+    """The path of the program, frozen without any list of its imports."""
     pytest.importorskip("PyInstaller")
     folder = tmp_path_factory.mktemp("frozen")
     program = folder / "program.py"
@@ -78,7 +78,7 @@ def server() -> Iterator[FakeCognitoServer]:
 def test_a_frozen_program_finds_botocore(
     has_profile: bool, frozen: str, server: FakeCognitoServer, tmp_path: Path
 ) -> None:
-    """If this failed, everyone who freezes a program would have to list the modules that we import."""
+    """A failure means that users of PyInstaller have to list the modules that we import."""
     keys = f"aws_access_key_id = {server.fake.access_key}\naws_secret_access_key = {server.fake.secret_key}\n"
     config = tmp_path / "config"
     config.write_text(f"[profile work]\nregion = us-east-1\n{keys}")
@@ -97,7 +97,7 @@ def test_a_frozen_program_finds_botocore(
 
 # botocore without its data
 
-#: Tells where a call goes, or which error it ends in.
+#: Prints the URL of a call, or the code of its error.
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -115,7 +115,7 @@ try: SignOutClient(transport=Telling()).sign_out(user_pool_id='us-east-1_Test000
 except SignOutError as error: print(error.code)
 print(getattr(sys.modules.get('botocore.session'), '__file__', None))
 """
-#: The endpoint data of whoever may write to the working directory.
+#: Endpoint data from an attacker who can write to the working directory.
 FOREIGN_PARTITIONS = {
     "partitions": [
         {
@@ -136,7 +136,7 @@ FOREIGN_PARTITIONS = {
 
 
 def data_of_botocore() -> Path:
-    """The folder of botocore's data."""
+    """The path of botocore's data folder."""
     spec = find_spec("botocore")
     assert spec is not None
     assert spec.origin is not None
@@ -145,7 +145,7 @@ def data_of_botocore() -> Path:
 
 @pytest.fixture
 def working_directory(tmp_path: Path) -> Path:
-    """A working directory with data for botocore under every relative path that could be meant."""
+    """A working directory with botocore data under every relative path that botocore could look up."""
     for place in (".", "data", "botocore/data"):
         folder = tmp_path / "work" / place
         folder.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def working_directory(tmp_path: Path) -> Path:
 
 
 def pack(botocore: Path, place: Path) -> None:
-    """Puts botocore's modules, and its data if it goes into a zip file, in another place."""
+    """Packs botocore's modules and its partition data into a zip file."""
     with zipfile.ZipFile(place, "w") as file:
         for path in [*botocore.rglob("*.py"), botocore / "data" / "partitions.json"]:
             file.write(path, path.relative_to(botocore.parent))
@@ -169,10 +169,10 @@ def copy(botocore: Path, place: Path) -> None:
 
 @pytest.mark.parametrize("is_relative", [True, False])
 @pytest.mark.parametrize("put", [pack, copy])
-def test_without_data_of_botocore_no_file_of_the_working_directory_is_read(
+def test_botocore_data_is_never_read_from_the_working_directory(
     put: Callable[[Path, Path], None], is_relative: bool, working_directory: Path
 ) -> None:
-    """If this failed, whoever can write to the working directory could have our requests sent to a server of theirs."""
+    """A failure means that files in the working directory can redirect our requests."""
     place = working_directory / "site"
     put(data_of_botocore().parent, place)
     outcome, module = run(working_directory, place.name if is_relative else str(place))
@@ -180,7 +180,7 @@ def test_without_data_of_botocore_no_file_of_the_working_directory_is_read(
 
 
 def test_botocore_in_a_zip_file_works_with_data_elsewhere(working_directory: Path) -> None:
-    """If this failed, programs in one zip file could not use ``AWS_DATA_PATH`` as they can with boto3."""
+    """A failure means that programs in a zip file can't use ``AWS_DATA_PATH``, as they can with boto3."""
     place = working_directory / "site.zip"
     pack(data_of_botocore().parent, place)
     outcome, module = run(working_directory, str(place), AWS_DATA_PATH=str(data_of_botocore()))
@@ -188,8 +188,8 @@ def test_botocore_in_a_zip_file_works_with_data_elsewhere(working_directory: Pat
 
 
 def run(folder: Path, place: str, **variables: str) -> list[str]:
-    """Runs the program in a folder, with modules from a place. Returns the lines that it prints."""
-    program = folder.parent / "program.py"  # whose folder is where Python looks for modules, instead of the other one
+    """Runs the program in a folder, with modules from ``place``. Returns the lines that it prints."""
+    program = folder.parent / "program.py"  # Python looks for modules in its folder, not in the working directory
     program.write_text(PROGRAM)
     done = subprocess.run(
         [sys.executable, str(program), place],

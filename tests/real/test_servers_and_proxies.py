@@ -1,4 +1,4 @@
-"""Both clients through nginx, squid and tinyproxy of the distribution, to the fake's server and to moto's."""
+"""Both clients through the distribution's nginx, squid and tinyproxy, to the fake's server and to moto's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Outcome: TypeAlias = SignOutResult | SignOutError
-    #: Signs users out, one after the other, with a pause before each but the first; returns the outcomes.
+    #: Signs users out one after the other, with a pause between them. Returns the outcomes.
     SignOut: TypeAlias = Callable[..., list[Outcome]]
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "secret-key-of-the-fake"
 
 
 def blocking(usernames: list[str], pause: float = 0.0, pool: str = POOL, **arguments: Any) -> list[Outcome]:
-    """By the blocking client."""
+    """Signs users out with the blocking client."""
     outcomes: list[Outcome] = []
     with SignOutClient(**arguments) as client:
         for number, username in enumerate(usernames):
@@ -56,7 +56,7 @@ def blocking(usernames: list[str], pause: float = 0.0, pool: str = POOL, **argum
 
 
 def asynchronous(usernames: list[str], pause: float = 0.0, pool: str = POOL, **arguments: Any) -> list[Outcome]:
-    """By the async client."""
+    """Signs users out with the async client."""
 
     async def main() -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -74,13 +74,13 @@ def asynchronous(usernames: list[str], pause: float = 0.0, pool: str = POOL, **a
 
 @pytest.fixture(params=[blocking, asynchronous], ids=["blocking", "async"])
 def sign_out(request: pytest.FixtureRequest) -> SignOut:
-    """Either client."""
+    """Signs users out: the test runs with each client."""
     result: SignOut = request.param
     return result
 
 
 def arguments(url: str, bundle: str | None = None, **config: Any) -> dict[str, Any]:
-    """The arguments of a client that reaches the fake."""
+    """The arguments of a client of the fake."""
     return {
         "endpoint_url": url,
         "credentials": Credentials(ACCESS_KEY, SECRET_KEY),
@@ -100,14 +100,14 @@ def fake() -> FakeCognito:
 
 @pytest.fixture(scope="module")
 def fake_port(fake: FakeCognito) -> Iterator[int]:
-    """The port of the fake's server, in plain HTTP."""
+    """The port of the fake's server, which speaks plain HTTP."""
     with FakeCognitoServer(fake) as server:
         yield int(server.endpoint_url.rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The server's certificate with its key, and the authority's."""
+    """The paths of the server's certificate with its key, and of the authority's certificate."""
     folder = tmp_path_factory.mktemp("tls")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "authority.pem"))
@@ -137,7 +137,7 @@ def front(tls: tuple[Path, str], fake_port: int, tmp_path_factory: pytest.TempPa
 def _silent_server(port: int) -> Any:
     import socket
 
-    return socket.create_server(("127.0.0.1", port))  # which accepts nothing and answers nothing
+    return socket.create_server(("127.0.0.1", port))  # it never accepts a connection
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +148,10 @@ def squid_port() -> Iterator[int]:
         yield port
 
 
-def test_a_sign_out_through_nginx_is_confirmed_and_compressed_for_nobody(
+def test_a_sign_out_through_nginx_succeeds_without_compression(
     sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str], fake: FakeCognito
 ) -> None:
-    """If this failed, a load balancer with TLS, gzip or HTTP/1.0 behind it would break every call."""
+    """A failure means that a load balancer with TLS, gzip or HTTP/1.0 breaks every call."""
     good, bad = sign_out(["user-1", "nobody"], **arguments(front[0], tls[1]))
     assert isinstance(good, SignOutResult), good
     assert type(bad) is UserNotFoundError
@@ -159,20 +159,20 @@ def test_a_sign_out_through_nginx_is_confirmed_and_compressed_for_nobody(
     fake.assert_signed_out(user_pool_id=POOL, username="user-1")
 
 
-def test_a_connection_that_nginx_closes_while_idle_costs_a_retry_at_most(
+def test_a_connection_that_nginx_closes_while_idle_costs_at_most_one_retry(
     sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """If this failed, calls at intervals around the server's keep-alive time would fail now and then."""
+    """A failure means that calls fail when the keep-alive time of the server ends."""
     outcomes = sign_out(["user-2"] * 4, pause=1.0, **arguments(front[0], tls[1]))
     assert all(isinstance(outcome, SignOutResult) for outcome in outcomes), outcomes
     assert max(outcome.attempts for outcome in outcomes) <= 2
 
 
 @pytest.mark.parametrize(("path", "status"), [("/bad-gateway", 502), ("/unavailable", 503), ("/gateway-timeout", 504)])
-def test_a_failing_gateway_is_an_internal_error_and_retried(
+def test_a_gateway_error_is_an_internal_error_and_is_retried(
     path: str, status: int, sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """If this failed, a page of the gateway would be reported as something else, or not be retried."""
+    """A failure means that a gateway's error page is reported as another error, or not retried."""
     (outcome,) = sign_out(["user-3"], **arguments(front[0] + path, tls[1]))
     assert isinstance(outcome, InternalServiceError), outcome
     assert (outcome.http_status, outcome.attempts, outcome.retryable) == (status, 2, True)
@@ -182,7 +182,7 @@ def test_a_failing_gateway_is_an_internal_error_and_retried(
 def test_a_2xx_or_a_redirect_of_nginx_is_never_a_sign_out(
     path: str, sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """If this failed, a user would be reported as signed out by a server that has never heard of Cognito."""
+    """A failure means that a response from a server other than Cognito counts as a sign-out."""
     (outcome,) = sign_out(["user-4"], **arguments(front[0] + path, tls[1]))
     assert isinstance(outcome, InvalidResponseError), outcome
     assert outcome.attempts == 1
@@ -192,7 +192,7 @@ def test_a_2xx_or_a_redirect_of_nginx_is_never_a_sign_out(
 def test_reloads_of_nginx_under_load_lose_no_user(
     is_async: bool, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """If this failed, a deployment in the middle of a run would leave users signed in."""
+    """A failure means that a deployment during a run leaves users signed in."""
     usernames = [f"user-{number}" for number in range(300)]
     given = arguments(front[0], tls[1])
     outcomes: list[Outcome] = []
@@ -229,7 +229,7 @@ def test_a_sign_out_goes_through_squid(
     tls: tuple[Path, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """If this failed, no call could leave a network with a proxy that wants a password."""
+    """A failure means that calls can't leave a network with a proxy that requires a password."""
     proxy = f"http://{USER}:{PASSWORD}@127.0.0.1:{squid_port}"
     url = front[0] if scheme == "https" else f"http://127.0.0.1:{fake_port}"
     if by_environment:
@@ -252,7 +252,7 @@ def test_a_wrong_password_names_the_proxy_and_shows_no_password(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    """If this failed, an on-call engineer would suspect AWS, or the log would show the password."""
+    """A failure means that an on-call engineer suspects AWS, or the log shows the password."""
     url = front[0] if scheme == "https" else f"http://127.0.0.1:{fake_port}"
     port = free_port() if kind == "tinyproxy" else request.getfixturevalue("squid_port")
 
@@ -266,7 +266,7 @@ def test_a_wrong_password_names_the_proxy_and_shows_no_password(
             outcome = call()
     else:
         outcome = call()
-    if kind == "tinyproxy" and scheme == "http":  # it answers 401, as a server does
+    if kind == "tinyproxy" and scheme == "http":  # it answers 401, like a server
         assert isinstance(outcome, SignOutError)
         assert outcome.http_status == 401 or isinstance(outcome, SignOutConnectionError)
     else:
@@ -277,19 +277,21 @@ def test_a_wrong_password_names_the_proxy_and_shows_no_password(
     assert PASSWORD not in f"{outcome!r} {outcome} {outcome.message}"
 
 
-def test_no_proxy_passes_by_squid(
+def test_no_proxy_bypasses_squid(
     sign_out: SignOut, fake_port: int, squid_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If this failed, an endpoint in the own network would be asked for at the proxy."""
-    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{squid_port}")  # which would refuse it without a password
+    """A failure means that requests to a local endpoint are sent to the proxy."""
+    monkeypatch.setenv(
+        "http_proxy", f"http://127.0.0.1:{squid_port}"
+    )  # squid would refuse a request without a password
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     (outcome,) = sign_out(["user-8"], **arguments(f"http://127.0.0.1:{fake_port}"))
     assert isinstance(outcome, SignOutResult), outcome
 
 
 @pytest.mark.parametrize("way", ["nginx", "squid"])
-def test_a_sign_out_at_motos_server(way: str, sign_out: SignOut, tls: tuple[Path, str], tmp_path: Path) -> None:
-    """If this failed, the clients would depend on what is special about the fake."""
+def test_a_sign_out_works_with_motos_server(way: str, sign_out: SignOut, tls: tuple[Path, str], tmp_path: Path) -> None:
+    """A failure means that the clients depend on details of our own fake."""
     boto3 = pytest.importorskip("boto3")
     moto = pytest.importorskip("moto.server")
     server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)

@@ -1,1 +1,1 @@
-"""That usernames and secrets go nowhere but over the wire, to whom they are meant for."""
+"""Usernames and secrets are sent only to their intended recipient, and are shown nowhere."""

@@ -1,4 +1,4 @@
-"""The command names users on its output and in its journal, and nowhere else; and secrets nowhere."""
+"""The command shows usernames only in its output and its journal, and never shows secrets."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = (sys.executable, "-X", "dev", "-m", "cognito_signout", "--user-pool-id", POOL)
-#: How long, in seconds, a process may take. None comes near it.
+#: How long, in seconds, a process may take. No process takes nearly as long.
 PATIENCE = 120
 NAME = "wonderland.example"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to run in, with keys in the environment, and with nothing else that would be written."""
+    """A folder to run in, with keys in the environment. No other program writes files to it."""
     for name, value in (
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
@@ -45,7 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Runs the command there. Returns what came of it, and which files it wrote."""
+    """Runs the command in the folder. Returns the process and the files that it wrote."""
     process = subprocess.run(
         [*COMMAND, "--from-file", "users.txt", "--journal", "run.jsonl", *arguments],
         cwd=folder,
@@ -61,13 +61,13 @@ def run(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str]
 
 
 def assert_no_secret(text: str) -> None:
-    """None but the user's name, which is what it is for."""
+    """Checks that a text contains no secret except the username, which the output is meant to show."""
     assert not set(found(text)) - {USERNAME.lower(), NAME}
 
 
-def test_a_run_names_users_in_its_output_and_its_journal_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Standard error is what ends up in the logs of a scheduler, and files of one's own are found by others."""
-    monkeypatch.delenv("AWS_SESSION_TOKEN")  # the fake has none
+def test_a_run_names_users_only_in_its_output_and_its_journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that usernames end up in a scheduler's logs or in unexpected files."""
+    monkeypatch.delenv("AWS_SESSION_TOKEN")  # the fake does not use one
     fake = FakeCognito(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
     fake.add_user_pool(POOL)
     with FakeCognitoServer(fake) as server:
@@ -83,7 +83,7 @@ def test_a_run_names_users_in_its_output_and_its_journal_alone(folder: Path, mon
 
 
 def test_an_error_that_stops_a_run_is_masked(folder: Path) -> None:
-    """The service refuses the signature, and quotes the request, token and user and all; and so would the command."""
+    """A failure means that the command prints the token and the username that the service quotes."""
     message = f"the user {USERNAME} and the token {TOKEN} and the key {SECRET_KEY}".encode("unicode_escape").decode()
     body = f'{{"__type": "InvalidSignatureException", "message": "{message}"}}'.replace("\\x", "\\u00").encode()
     reply = b"HTTP/1.1 400 No\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -95,8 +95,10 @@ def test_an_error_that_stops_a_run_is_masked(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("url", [f"http://user:{PASSWORD}@127.0.0.1:port", f"http://user:{PASSWORD}@127.0.0.1:1"])
-def test_the_password_of_a_proxy_is_in_neither(folder: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An operator pastes what the command said."""
+def test_the_password_of_a_proxy_is_neither_printed_nor_recorded(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure means that operators paste output that contains the proxy's password."""
     monkeypatch.setenv("HTTP_PROXY", url)
     process, written = run(folder, "--endpoint-url", "http://service.example")
     assert process.returncode in (1, 2)
@@ -107,8 +109,8 @@ def test_the_password_of_a_proxy_is_in_neither(folder: Path, url: str, monkeypat
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGABRT, signal.SIGKILL])
-def test_a_command_that_is_killed_in_the_midst_says_nothing_of_it(folder: Path, number: signal.Signals) -> None:
-    """What it leaves behind, a crash report or a traceback, is collected by whoever runs it."""
+def test_a_killed_command_prints_no_secrets(folder: Path, number: signal.Signals) -> None:
+    """A failure means that a crash report or a traceback contains secrets."""
     with ScriptedServer([reads(), waits_for_close()]) as server:
         process = subprocess.Popen(
             [*COMMAND, "--from-file", "users.txt", "--endpoint-url", server.url],
@@ -124,14 +126,14 @@ def test_a_command_that_is_killed_in_the_midst_says_nothing_of_it(folder: Path, 
             process.send_signal(number)
             if number in (signal.SIGINT, signal.SIGTERM):
                 assert process.stderr is not None
-                process.stderr.readline()  # it has heard
-                process.send_signal(number)  # and is to give up
+                process.stderr.readline()  # it has received the signal
+                process.send_signal(number)  # the second signal stops it now
             output, complaint = process.communicate(timeout=PATIENCE)
     assert not found(output + complaint)
 
 
-def test_a_command_puts_nothing_secret_in_its_arguments_or_its_title(folder: Path) -> None:
-    """Everybody on the machine may see the arguments of all processes."""
+def test_the_process_arguments_and_title_contain_no_secrets(folder: Path) -> None:
+    """A failure means that every user of the machine can see secrets in the process list."""
     with ScriptedServer([reads(), waits_for_close()]) as server:
         process = subprocess.Popen(
             [*COMMAND, "--from-file", "users.txt", "--endpoint-url", server.url],

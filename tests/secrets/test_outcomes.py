@@ -1,4 +1,4 @@
-"""However a call ends, what is shown of it holds neither the username nor a secret."""
+"""For any outcome of a call, no text that is shown contains the username or a secret."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=repr)
 ONCE = Config(retries={"total_max_attempts": 1})
-#: What AWS says of a signature that it does not accept: it quotes the request that should have been signed.
+#: AWS's message about a wrong signature, which quotes the request that should have been signed.
 CANONICAL = (
     "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String for this "
     f"request should have been\n'POST\n/\n\nhost:cognito-idp.us-east-1.amazonaws.com\nthe token:{TOKEN}\n\n' "
@@ -52,14 +52,14 @@ CANONICAL = (
 
 @pytest.fixture(autouse=True)
 def secret_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys whose traces are looked for."""
+    """Credentials that the tests look for in all output."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
 
 
-def assert_shows_nothing(way: Way, **arguments: Any) -> SignOutError | SignOutResult:
-    """Makes a call, and looks everywhere."""
+def assert_reveals_nothing(way: Way, **arguments: Any) -> SignOutError | SignOutResult:
+    """Makes a call, and looks for secrets in everything that is shown."""
     with Watch():
         outcome = way.call(**arguments)
     assert not found(shown_of(outcome))
@@ -67,7 +67,7 @@ def assert_shows_nothing(way: Way, **arguments: Any) -> SignOutError | SignOutRe
     return outcome
 
 
-# What a service, or what stands in its place, answers
+# Responses of the service, or of another server in its place
 
 
 def answer(status: int, body: Any, **headers: str) -> bytes:
@@ -78,7 +78,7 @@ def answer(status: int, body: Any, **headers: str) -> bytes:
 
 
 ECHOES = [f"the user {spelling} of {POOL}" for spelling in SPELLINGS] + [CANONICAL, f"signed {SECRET_KEY}"]
-#: A code of each class; of those of throttling, the service's own.
+#: One error code for each class. For throttling, Cognito's own code.
 CODES = {cls: code for code, cls in errors.BY_AWS_CODE.items()} | {
     errors.TooManyRequestsError: "TooManyRequestsException"
 }
@@ -102,19 +102,19 @@ ANSWERS = [
 
 
 class Answering:
-    """Answers each connection with what it is told to."""
+    """Answers each connection with the bytes in ``data``."""
 
     data = b""
 
     def __call__(self, peer: Peer) -> None:
-        """Plays the script."""
+        """Runs the script."""
         peer.read_request()
         peer.sock.sendall(self.data)
 
 
 @every_way
-def test_no_answer_makes_a_call_show_whom_it_was_about(way: Way) -> None:
-    """The service says "User alice@example.com does not exist"; and the log, and the tracker of errors, would too."""
+def test_no_response_reveals_the_username_or_secrets(way: Way) -> None:
+    """A failure means that logs show the usernames and secrets that a response quotes."""
     script = Answering()
     session = botocore.session.Session()
     outcomes = set()
@@ -122,16 +122,16 @@ def test_no_answer_makes_a_call_show_whom_it_was_about(way: Way) -> None:
         for data in ANSWERS:
             script.data = data
             if way.is_many and b"TooManyRequests" in data:
-                continue  # who is throttled among many is tried again, for as long as it takes
-            outcome = assert_shows_nothing(way, session=session, endpoint_url=server.url, config=ONCE)
+                continue  # sign_out_many retries throttled users without a limit
+            outcome = assert_reveals_nothing(way, session=session, endpoint_url=server.url, config=ONCE)
             outcomes.add(type(outcome))
     kinds = {SignOutResult, SignOutConnectionError, errors.InvalidResponseError, errors.UnknownServiceError}
     kinds |= set(CODES)
     assert outcomes == (kinds - {errors.TooManyRequestsError} if way.is_many else kinds)
 
 
-def test_the_message_is_as_it_came() -> None:
-    """A mask over what programs read would be a lie to them; it is for what is shown."""
+def test_the_message_attribute_is_not_masked() -> None:
+    """A failure means that programs can't read the service's message: only what is shown may be masked."""
     error = UserNotFoundError(f"{USERNAME} {CANONICAL}", username=USERNAME)
     assert error.message == f"{USERNAME} {CANONICAL}"
     assert str(error).startswith("*** The request signature we")
@@ -150,12 +150,12 @@ def test_the_message_is_as_it_came() -> None:
         "http://localhost:8080/aws/credentials/Payments2/production/readonly",
     ],
 )
-def test_what_is_no_key_is_shown(text: str) -> None:
-    """Paths, hashes and ids are what an error is understood by."""
+def test_paths_hashes_and_ids_are_not_masked(text: str) -> None:
+    """A failure means that errors lose the paths, hashes and ids that are needed to understand them."""
     assert text in str(errors.ConfigurationError(f"look at {text}, please"))
 
 
-# What happens on the way
+# Errors while sending
 
 
 def raising(make: Callable[[str], Exception]) -> Callable[[HttpRequest], HttpResponse]:
@@ -169,13 +169,13 @@ def raising(make: Callable[[str], Exception]) -> Callable[[HttpRequest], HttpRes
 
 
 def implied(error: Exception, context: Exception) -> Exception:
-    """The error, as if it had been raised while the other was handled."""
+    """The error, as if it had been raised while the other one was handled."""
     error.__context__ = context
     return error
 
 
 class UnprintableError(Exception):
-    """An exception that can't even say what it is."""
+    """An exception that can't be converted to text."""
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
@@ -190,28 +190,28 @@ TRANSPORTS: dict[str, Callable[[str], Exception]] = {
     "with a cause": lambda text: caused(OSError("no"), KeyError(text)),
     "ours, with a context": lambda text: implied(SignOutConnectionError("no"), KeyError(text)),
     "with a context": lambda text: implied(OSError("no"), KeyError(text)),
-    "with a cause without words": lambda text: caused(OSError(text), UnprintableError()),
-    "with a cause without words, and harmless": lambda _: caused(OSError("no"), UnprintableError()),
-    "about somebody else": lambda text: SignOutConnectionError(text, username="bob"),
+    "with an unprintable cause": lambda text: caused(OSError(text), UnprintableError()),
+    "with an unprintable harmless cause": lambda _: caused(OSError("no"), UnprintableError()),
+    "about another user": lambda text: SignOutConnectionError(text, username="bob"),
 }
 
 
 @every_way
 @pytest.mark.parametrize("kind", TRANSPORTS)
-def test_no_transport_makes_a_call_show_what_it_sent(way: Way, kind: str) -> None:
-    """A transport of one's own, or a mock, says what it could not send; its error is ours, or the cause of ours."""
-    outcome = assert_shows_nothing(way, transport=raising(TRANSPORTS[kind]), config=ONCE)
+def test_no_transport_error_reveals_the_request(way: Way, kind: str) -> None:
+    """A failure means that an error of a custom transport or a mock shows the request."""
+    outcome = assert_reveals_nothing(way, transport=raising(TRANSPORTS[kind]), config=ONCE)
     assert isinstance(outcome, (errors.SignOutConnectionError, errors.SignOutTimeoutError))
 
 
 @every_way
-def test_a_cause_that_tells_nothing_is_kept(way: Way) -> None:
-    """What went wrong below would be unknown, for the sake of secrets that are not there."""
+def test_a_harmless_cause_is_kept(way: Way) -> None:
+    """A failure means that the cause of an error is dropped although it holds no secret."""
 
     def send(_: HttpRequest) -> HttpResponse:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    outcome = assert_shows_nothing(way, transport=send, config=ONCE)
+    outcome = assert_reveals_nothing(way, transport=send, config=ONCE)
     assert isinstance(outcome, SignOutConnectionError)
     assert isinstance(outcome.__cause__, ConnectionResetError)
 
@@ -219,24 +219,24 @@ def test_a_cause_that_tells_nothing_is_kept(way: Way) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has neither notes nor groups of exceptions")
 @every_way
 @pytest.mark.parametrize("kind", ["note", "group"])
-def test_notes_and_groups_are_looked_into(way: Way, kind: str) -> None:
-    """A traceback shows them as well."""
+def test_notes_and_exception_groups_are_checked_for_secrets(way: Way, kind: str) -> None:
+    """A failure means that a traceback shows secrets in notes or in exception groups."""
 
     def make(text: str) -> Exception:
         error = OSError("no")
         if kind == "note":
-            vars(error)["__notes__"] = [text]  # as add_note() does, which Python 3.10 does not have
+            vars(error)["__notes__"] = [text]  # like add_note(), which Python 3.10 does not have
         else:
             group = vars(builtins)["ExceptionGroup"]
             error.__cause__ = group("several", [ValueError("one"), ValueError(text)])
         return error
 
-    assert_shows_nothing(way, transport=raising(make), config=ONCE)
+    assert_reveals_nothing(way, transport=raising(make), config=ONCE)
 
 
 @every_way
-def test_a_handler_of_botocores_event_may_raise_what_it_was_given(way: Way) -> None:
-    """A handler that fails says with what; botocore's exceptions for it quote the URL and more."""
+def test_no_error_of_a_botocore_event_handler_reveals_the_request(way: Way) -> None:
+    """A failure means that an event handler's error shows the request that it quotes."""
 
     def handle(request: Any, **_: Any) -> None:
         assert not found(request.url)
@@ -244,24 +244,24 @@ def test_a_handler_of_botocores_event_may_raise_what_it_was_given(way: Way) -> N
 
     session = botocore.session.Session()
     session.get_component("event_emitter").register("before-send.cognito-identity-provider", handle)
-    assert_shows_nothing(way, session=session, config=ONCE)
+    assert_reveals_nothing(way, session=session, config=ONCE)
 
 
 @every_way
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "https://127.0.0.1:1/"])
-def test_nobody_is_shown_where_nobody_listens(way: Way, url: str) -> None:
-    """The commonest failure of all."""
-    assert_shows_nothing(way, endpoint_url=url, config=ONCE)
+def test_a_refused_connection_reveals_nothing(way: Way, url: str) -> None:
+    """A failure means that the most common network error shows the username or a secret."""
+    assert_reveals_nothing(way, endpoint_url=url, config=ONCE)
 
 
 @every_way
-def test_nobody_is_shown_when_a_connection_is_reset(way: Way) -> None:
-    """With the request half sent, its bytes are at hand."""
+def test_a_reset_connection_reveals_nothing(way: Way) -> None:
+    """A failure means that an error in the middle of a request shows its bytes."""
     with ScriptedServer([resets()]) as server:
-        assert_shows_nothing(way, endpoint_url=server.url, config=ONCE)
+        assert_reveals_nothing(way, endpoint_url=server.url, config=ONCE)
 
 
-# Proxies, whose passwords are in their URLs
+# Proxies with a password in their URL
 
 
 @every_way
@@ -280,25 +280,25 @@ def test_nobody_is_shown_when_a_connection_is_reset(way: Way) -> None:
 def test_the_password_of_a_proxy_is_not_shown(
     way: Way, url: str, by_environment: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy that is down, or mistyped, would put its password into every log."""
+    """A failure means that a proxy that is down or mistyped puts its password into every log."""
     if by_environment:
         monkeypatch.setenv("HTTP_PROXY", url)
     proxies = None if by_environment else {"http": url}
     config = Config(retries={"total_max_attempts": 1}, proxies=proxies)
-    assert_shows_nothing(way, endpoint_url="http://service.example", config=config)
+    assert_reveals_nothing(way, endpoint_url="http://service.example", config=config)
     settings = Resolver(Options(endpoint_url=f"http://user:{PASSWORD}@host/", config=config)).settings(POOL)
     assert not found(f"{settings!r} {Options(endpoint_url=f'http://user:{PASSWORD}@host/', config=config)!r}")
 
 
 @every_way
-def test_a_proxy_that_echoes_is_not_shown(way: Way) -> None:
-    """It answers 407, and quotes what it was sent."""
+def test_a_proxy_response_that_quotes_the_request_reveals_nothing(way: Way) -> None:
+    """A failure means that an error shows what a proxy quotes in its 407 response."""
     reply = answer(407, f"{USERNAME} {PASSWORD}", Proxy_Authenticate=PASSWORD)
     with ScriptedServer([answers(reply)]) as proxy:
         url = f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}"
         for endpoint in ("http://service.example", "https://service.example"):
             config = Config(retries={"total_max_attempts": 1}, proxies={"http": url, "https": url})
-            assert_shows_nothing(way, endpoint_url=endpoint, config=config)
+            assert_reveals_nothing(way, endpoint_url=endpoint, config=config)
     assert len(proxy.requests) == 2
 
 
@@ -315,20 +315,20 @@ class Keys:
 
 
 class Failing:
-    """A source of credentials that fails, and tells everything."""
+    """A source of credentials that raises an error."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
     def get_frozen_credentials(self) -> None:
-        """Fails."""
+        """Raises the error."""
         raise self._error
 
 
 SOURCES: dict[str, Any] = {
-    "says the key": Failing(RuntimeError(f"not good: {ACCESS_KEY} {SECRET_KEY}")),
-    "says the token": Failing(ValueError(f"token={TOKEN!r}")),
-    "says all": Failing(LookupError({"SecretAccessKey": SECRET_KEY, "Token": TOKEN})),
+    "quotes the key": Failing(RuntimeError(f"not good: {ACCESS_KEY} {SECRET_KEY}")),
+    "quotes the token": Failing(ValueError(f"token={TOKEN!r}")),
+    "quotes everything": Failing(LookupError({"SecretAccessKey": SECRET_KEY, "Token": TOKEN})),
     "has a cause": Failing(caused(OSError("no"), KeyError(f"{SECRET_KEY} {TOKEN}"))),
     "has a context": Failing(implied(OSError("no"), KeyError(SECRET_KEY))),
     "token with a line break": Keys(token=f"{TOKEN}\r\n"),
@@ -341,15 +341,15 @@ SOURCES: dict[str, Any] = {
 
 @every_way
 @pytest.mark.parametrize("kind", SOURCES)
-def test_no_source_of_credentials_makes_a_call_show_them(way: Way, kind: str) -> None:
-    """A plugin that fails says with what; that is the application's log, then."""
-    outcome = assert_shows_nothing(way, credentials=SOURCES[kind], transport=lambda _: HttpResponse(200, {}, b"{}"))
+def test_no_failing_credential_source_reveals_credentials(way: Way, kind: str) -> None:
+    """A failure means that the error of a credential plugin puts keys into the log."""
+    outcome = assert_reveals_nothing(way, credentials=SOURCES[kind], transport=lambda _: HttpResponse(200, {}, b"{}"))
     assert isinstance(outcome, errors.CredentialsError)
 
 
 @every_way
-def test_a_credential_process_that_tells_all_is_not_repeated(way: Way, tmp_path: Path) -> None:
-    """``set -x`` in a script, and botocore hands on its standard error."""
+def test_the_stderr_of_a_credential_process_is_not_shown(way: Way, tmp_path: Path) -> None:
+    """A failure means that keys that a credential process prints to stderr end up in the log."""
     script = tmp_path / "process"
     script.write_text(f"#!/bin/sh\necho '{SECRET_KEY} {TOKEN}' >&2\nexit 1\n", encoding="ascii")
     script.chmod(0o700)
@@ -359,7 +359,7 @@ def test_a_credential_process_that_tells_all_is_not_repeated(way: Way, tmp_path:
     session.set_config_variable("config_file", str(config))
     with Watch() as watch:
         outcome = way.call(session=session)
-        assert any(str(script) in act for act in watch.acts)  # botocore starts it; its arguments are its own
+        assert any(str(script) in act for act in watch.acts)  # botocore starts it, and its arguments are expected
         watch.acts.clear()
     assert isinstance(outcome, errors.CredentialsError)
     assert not found(shown_of(outcome))
@@ -375,21 +375,21 @@ def test_a_credential_process_that_tells_all_is_not_repeated(way: Way, tmp_path:
         f"[default]\naws_secret_access_key = {SECRET_KEY}\naws_secret_access_key = {SECRET_KEY}\n",
     ],
 )
-def test_a_credentials_file_with_a_mistake_is_not_quoted(
+def test_a_malformed_credentials_file_is_not_quoted(
     way: Way, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Python's parser quotes the line that it can't read: the one with the secret in it."""
+    """A failure means that the error quotes the line that can't be parsed, with the secret in it."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
     path = tmp_path / "credentials"
     path.write_text(content, encoding="ascii")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
-    outcome = assert_shows_nothing(way)
+    outcome = assert_reveals_nothing(way)
     assert isinstance(outcome, (errors.CredentialsError, errors.ConfigurationError))
     assert str(path) in str(outcome)
 
 
-# Configuration, where a secret stands in the place of something else
+# Configuration with a secret in the wrong place
 
 
 @every_way
@@ -417,37 +417,37 @@ def test_a_credentials_file_with_a_mistake_is_not_quoted(
     ],
     ids=str,
 )
-def test_no_mistake_in_the_configuration_is_repeated_with_the_secret_in_it(
+def test_no_configuration_error_reveals_a_secret(
     way: Way, environment: dict[str, str], arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two answers to ``aws configure`` in the wrong order, and the key is in the log as a region that is none."""
+    """A failure means that a key that was entered as the region ends up in the log."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    outcome = assert_shows_nothing(way, **arguments)
+    outcome = assert_reveals_nothing(way, **arguments)
     assert isinstance(outcome, SignOutError)
 
 
-# What does not fail
+# Successful calls
 
 
 @every_way
-def test_a_call_that_succeeds_shows_nothing(way: Way) -> None:
-    """Most calls do, and most lines of most logs are theirs; nor is there a file, a process or a URL with it."""
+def test_a_successful_call_reveals_nothing(way: Way) -> None:
+    """A failure means that ordinary logs, files, processes or URLs show usernames or secrets."""
     with ScriptedServer([answers(answer(200, "{}"))]) as server:
-        outcome = assert_shows_nothing(way, endpoint_url=server.url)
+        outcome = assert_reveals_nothing(way, endpoint_url=server.url)
     assert isinstance(outcome, SignOutResult)
     (request,) = server.requests
     head = request.partition(b"\r\n\r\n")[0].decode()
     assert not found(head.partition("\r\n")[0])
     agent = next(line for line in head.split("\r\n") if line.startswith("User-Agent:"))
     assert not found(agent)
-    assert USERNAME.encode() not in request  # it is in the body alone, in ASCII
+    assert USERNAME.encode() not in request  # it is only in the body, escaped as ASCII
     assert SECRET_KEY not in head
 
 
 @every_way
-def test_the_fake_shows_nothing(way: Way) -> None:
-    """Its objects are printed when a test fails, with tokens that look like the real ones."""
+def test_the_fake_reveals_nothing(way: Way) -> None:
+    """A failure means that test reports show tokens that look like real ones."""
     fake = FakeCognito(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
     fake.add_user(user_pool_id=POOL, username=USERNAME)
     tokens = fake.sign_in(user_pool_id=POOL, username=USERNAME, hosted_ui=True)

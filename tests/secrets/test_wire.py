@@ -1,5 +1,5 @@
-"""What is sent, byte for byte: nothing that an argument, a setting or the environment could smuggle in, and to nobody
-else than whom it is for.
+"""Checks the bytes that are sent: no argument, setting or environment variable can inject anything, and requests go
+only to the intended server.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ pytestmark = pytest.mark.slow
 ONE_CALL = [way for way in WAYS if not way.is_many]
 every_way = pytest.mark.parametrize("way", WAYS, ids=repr)
 
-#: The headers of a request, in lower case, and those that it has in some environments.
+#: The headers of every request, in lower case, and those that only some environments add.
 HEADERS = {
     "content-type", "host", "x-amz-date", "x-amz-target", "authorization", "user-agent", "accept-encoding",
     "content-length", "amz-sdk-invocation-id", "amz-sdk-request",
 }  # fmt: skip
 OPTIONAL = {"x-amz-security-token", "x-amzn-trace-id", "proxy-authorization"}
 
-#: What breaks out of a header, a request line, a URL or a text in JSON.
+#: Texts that could inject something into a header, a request line, a URL or a JSON string.
 BREAKS = (
     "\r\nX-Injected: yes", "\nX-Injected: yes", "\rX-Injected: yes", "\r\n\r\nPOST / HTTP/1.1", "\x00", "\x0b", "\x0c",
     "\x85X-Injected: yes", "\u2028X-Injected: yes", "\u560d\u560aX-Injected: yes", "%0d%0aX-Injected: yes",
@@ -62,11 +62,11 @@ class Keys:
 
 
 def without_at(text: str) -> str:
-    """What leads to no other host, which a resolver would be asked for."""
+    """The text without ``@``, so that a URL with it can't point to another host."""
     return text.replace("@", "")
 
 
-#: Where a text may get in: the arguments of a call, the server's URL and the text given.
+#: Where a text can be placed: functions from the server's URL and a text to the arguments of a call.
 def _config(name: str) -> Any:
     return lambda _, text: {"config": Config(retries={"total_max_attempts": 1}, **{name: text})}
 
@@ -75,11 +75,11 @@ PLACES: dict[str, Any] = {
     "user_pool_id": lambda _, text: {"user_pool_id": POOL + text},
     "username": lambda _, text: {"username": text},
     "region_name": lambda _, text: {"region_name": text},
-    "region_name, behind": lambda _, text: {"region_name": f"us-east-1{text}"},
+    "region_name, suffix": lambda _, text: {"region_name": f"us-east-1{text}"},
     "endpoint_url, path": lambda url, text: {"endpoint_url": url + without_at(text)},
     "endpoint_url, port": lambda url, text: {"endpoint_url": url.rstrip("/") + without_at(text)},
     "endpoint_url, user": lambda url, text: {"endpoint_url": url.replace("//", f"//{text}@")},
-    "endpoint_url, in front": lambda url, text: {"endpoint_url": text + url},
+    "endpoint_url, prefix": lambda url, text: {"endpoint_url": text + url},
     "profile_name": lambda _, text: {"profile_name": text},
     "access key": lambda _, text: {"credentials": Keys(access_key=text)},
     "secret key": lambda _, text: {"credentials": Keys(secret_key=text)},
@@ -108,20 +108,20 @@ VARIABLES: dict[str, Mapping[str, str]] = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ScriptedServer]:
-    """A server that says yes to everything."""
+    """A server that confirms every request."""
     with ScriptedServer([serves()]) as server:
         yield server
 
 
 @lru_cache(maxsize=1)
 def session() -> Any:
-    """One for many calls: it takes longer to make than they do."""
+    """One session for many calls, because creating it takes longer than a call."""
     return botocore.session.Session()
 
 
 def check(way: Way, server: ScriptedServer, *, is_alone: bool = False, **arguments: Any) -> None:
-    """Makes a call, with a session of its own or not, and looks at every byte that it made arrive."""
-    del server.peers[:-1]  # of the calls before; the last one's thread may still be about to end
+    """Makes a call, with its own session if ``is_alone``, and checks every byte that arrives."""
+    del server.peers[:-1]  # of earlier calls, except the last one, whose thread may still be running
     before = {id(peer): len(peer.segments) for peer in server.peers}
     arguments = {"endpoint_url": server.url, "user_pool_id": POOL, "username": USERNAME, **arguments}
     if not is_alone and "profile_name" not in arguments:
@@ -147,13 +147,13 @@ def check(way: Way, server: ScriptedServer, *, is_alone: bool = False, **argumen
 
 
 def breaks_for(way: Way) -> tuple[str, ...]:
-    """What to try in a way: settings and requests are made by the same code in both, which is tried once with all."""
+    """The texts to try: all with the blocking client, and a few with the async one, which shares most of the code."""
     return (BREAKS[0], BREAKS[4], "\udcff") if way.is_async else BREAKS
 
 
 @contextmanager
 def environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """These variables, for the time being; a function's fixture would be one for all examples."""
+    """Sets environment variables in a block. A fixture would set them once for all examples."""
     former = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -171,8 +171,8 @@ SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[Healt
 
 @pytest.mark.parametrize("way", ONE_CALL, ids=repr)
 @pytest.mark.parametrize("place", PLACES)
-def test_no_argument_breaks_out_of_its_place(way: Way, place: str, server: ScriptedServer) -> None:
-    """Whoever has a say in a name or a setting would have one in the request: another header, user, or host."""
+def test_no_argument_can_inject_into_the_request(way: Way, place: str, server: ScriptedServer) -> None:
+    """A failure means that an argument can add a header or change the user or the host of a request."""
     for text in breaks_for(way):
         check(way, server, **PLACES[place](server.url, f"a{text}b"))
 
@@ -180,27 +180,27 @@ def test_no_argument_breaks_out_of_its_place(way: Way, place: str, server: Scrip
 @SETTINGS
 @given(text=TEXTS | NAMES, place=st.sampled_from(sorted(PLACES)))
 @example(text="a%0d%0ab", place="endpoint_url, path")
-def test_no_argument_of_any_kind_breaks_out(text: str, place: str, server: ScriptedServer) -> None:
-    """The same, for what nobody thought of."""
+def test_no_generated_argument_can_inject_into_the_request(text: str, place: str, server: ScriptedServer) -> None:
+    """A failure means that an unforeseen argument can change the rest of a request."""
     check(ONE_CALL[0], server, **PLACES[place](server.url, text))
 
 
 @pytest.mark.parametrize("way", ONE_CALL, ids=repr)
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_no_variable_of_the_environment_breaks_out(way: Way, variable: str, server: ScriptedServer) -> None:
-    """The same, for whoever has a say in the environment."""
+def test_no_environment_variable_can_inject_into_the_request(way: Way, variable: str, server: ScriptedServer) -> None:
+    """A failure means that an environment variable can change the rest of a request."""
     others = dict(VARIABLES[variable])
     pool = others.pop("pool", POOL)
     for text in breaks_for(way):
-        if text not in ("\0", "\ud800"):  # which no variable can hold
+        if text not in ("\0", "\ud800"):  # an environment variable can't contain these
             with environment({**others, variable: f"a{text}b"}):
                 check(way, server, is_alone=True, user_pool_id=pool)
 
 
 @pytest.mark.parametrize("way", ONE_CALL, ids=repr)
 @pytest.mark.parametrize("part", ["user", "password"])
-def test_no_name_or_password_of_a_proxy_breaks_out(way: Way, part: str, server: ScriptedServer) -> None:
-    """The same, for what a proxy is told, which is told in a header as well."""
+def test_no_proxy_user_or_password_can_inject_into_the_request(way: Way, part: str, server: ScriptedServer) -> None:
+    """A failure means that a proxy's user name or password can change the rest of a request."""
     for text in breaks_for(way):
         user, password = (text, "b") if part == "user" else ("a", text)
         url = server.url.replace("//", f"//{without_at(user)}:{without_at(password)}@")
@@ -208,13 +208,13 @@ def test_no_name_or_password_of_a_proxy_breaks_out(way: Way, part: str, server: 
         check(way, server, config=config, endpoint_url="http://service.example/path")
 
 
-# To whom
+# Recipients
 
 
 @every_way
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
-def test_where_a_redirect_leads_nothing_is_sent(way: Way, status: int) -> None:
-    """An open redirect, or somebody on the way, would be handed a signed request with the user's name in it."""
+def test_nothing_is_sent_to_the_target_of_a_redirect(way: Way, status: int) -> None:
+    """A failure means that an open redirect or an attacker gets a signed request with a username."""
     with ScriptedServer([serves()]) as elsewhere:
         reply = f"HTTP/1.1 {status} Look\r\nLocation: {elsewhere.url}\r\nContent-Length: 2\r\n\r\n{{}}"
         with ScriptedServer([answers(reply.encode())]) as server:
@@ -227,10 +227,8 @@ def test_where_a_redirect_leads_nothing_is_sent(way: Way, status: int) -> None:
 @pytest.mark.parametrize("fips", [False, True])
 @pytest.mark.parametrize("dualstack", [False, True])
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1", "xx-nowhere-1"])
-def test_nothing_goes_over_plain_http_unless_an_endpoint_was_named_with_it(
-    region: str, fips: bool, dualstack: bool
-) -> None:
-    """Everybody on the way would read the session token and the user's name."""
+def test_plain_http_is_used_only_for_an_explicit_endpoint_url(region: str, fips: bool, dualstack: bool) -> None:
+    """A failure means that the network can read session tokens and usernames."""
     sent: list[HttpRequest] = []
 
     def send(request: HttpRequest) -> HttpResponse:
@@ -248,8 +246,8 @@ def test_nothing_goes_over_plain_http_unless_an_endpoint_was_named_with_it(
 
 
 @every_way
-def test_a_proxy_for_plain_http_does_not_see_what_is_for_https(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would read everything; it is asked for a tunnel, with no more than the name of the host."""
+def test_a_proxy_sees_only_the_host_of_an_https_request(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure means that a proxy can read https requests."""
     with ScriptedServer([answers(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -1,6 +1,4 @@
-"""The names and secrets that the tests of this folder use, the ways to make a call with them, and what watches where
-they turn up.
-"""
+"""The usernames and secrets of the tests in this folder, the ways to make a call, and a watch that finds leaks."""
 
 from __future__ import annotations
 
@@ -27,14 +25,14 @@ if TYPE_CHECKING:
     from cognito_signout import SignOutOutcome
 
 POOL = "us-east-1_Test00001"
-#: Whom it is about; in letters that a copy may have in another case, and that URLs and JSON spell in their own way.
+#: The user. The letters can change case in a copy, and URLs and JSON escape them.
 USERNAME = "Älice+L@Wonderland.example"
 ACCESS_KEY = "AKIASECRETIVE0000000"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYSECRETIVE1"
 TOKEN = "FwoGZXIvYXdzEJr1KLnE9x+" + "Zq3/Tb7Yc8" * 20 + "=="
 PASSWORD = "pr0xy-passw0rd"
 
-#: What must be nowhere, in lower case; of what is long, a part will do.
+#: Texts that must not appear anywhere, in lower case. Long secrets are represented by parts.
 SECRETS = tuple(
     secret.lower()
     for secret in (
@@ -47,7 +45,7 @@ SECRETS = tuple(
         PASSWORD,
     )
 )
-#: How a username may be spelled by whoever echoes it.
+#: How a response may spell a username.
 SPELLINGS: tuple[str, ...] = (
     USERNAME,
     USERNAME.lower(),
@@ -60,17 +58,17 @@ SPELLINGS: tuple[str, ...] = (
 
 
 def found(text: str) -> list[str]:
-    """Which of the secrets are in a text, and which signatures."""
+    """The secrets and signatures in a text."""
     text = text.lower()
     return [secret for secret in SECRETS if secret in text] + re.findall("signature=[0-9a-f]+", text)
 
 
 class Watch:
-    """Within ``with``, keeps what is logged at any level, and what is warned of; leaving it fails if a secret is in it.
+    """Records logs of all levels and warnings in a ``with`` block. Fails at its end if they contain a secret.
 
     Attributes:
-        texts: What it was.
-        acts: Which files were opened to be written, and which processes were started.
+        texts: The logs and warnings.
+        acts: The files that were opened for writing, and the processes that were started.
     """
 
     def __init__(self) -> None:
@@ -117,7 +115,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not _watches:
         return
     is_writing = event == "open" and isinstance(arguments[0], str) and arguments[2] & _WRITING
-    if event in _STARTS or (is_writing and "__pycache__" not in arguments[0]):  # where Python keeps what it compiles
+    if event in _STARTS or (is_writing and "__pycache__" not in arguments[0]):  # Python's bytecode cache
         _watches[-1].acts.append(f"{event} {arguments}")
 
 
@@ -125,7 +123,7 @@ sys.addaudithook(_audit)
 
 
 def shown_of(outcome: SignOutOutcome) -> str:
-    """All that is likely to be shown of an outcome, by a program, a log, a debugger or a tracker of errors."""
+    """All texts that a program, a log, a debugger or an error tracker is likely to show of an outcome."""
     texts = []
     for twin in (outcome, copy.copy(outcome), copy.deepcopy(outcome), pickle.loads(pickle.dumps(outcome))):
         texts += [str(twin), repr(twin), f"{twin}", f"{[twin]} { ({'outcome': twin}) }"]
@@ -142,7 +140,7 @@ def shown_of(outcome: SignOutOutcome) -> str:
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
-    """The error, as if it had been raised from the other."""
+    """The error, as if it had been raised from the other one."""
     error.__cause__ = cause
     return error
 
@@ -151,8 +149,8 @@ class Way:
     """A way to make a call: with either client, for one user or for many.
 
     Args:
-        is_async: With which client.
-        is_many: For how many.
+        is_async: Whether to use the async client.
+        is_many: Whether to use ``sign_out_many``.
     """
 
     def __init__(self, *, is_async: bool, is_many: bool) -> None:
@@ -163,7 +161,7 @@ class Way:
         return f"{'async' if self.is_async else 'blocking'}, {'many' if self.is_many else 'one'}"
 
     def call(self, *, username: Any = USERNAME, user_pool_id: Any = POOL, **arguments: Any) -> SignOutOutcome:
-        """What comes of a call by a client with these arguments; a ``transport`` is a function."""
+        """Makes a call with a client with these arguments. Returns its outcome. A ``transport`` is a function."""
         transport = arguments.pop("transport", None)
         call: dict[str, Any] = {"user_pool_id": user_pool_id}
         try:
@@ -193,17 +191,17 @@ class Way:
 
 
 class Stub:
-    """A transport that is a function."""
+    """A transport that calls a function."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self._function = function
 
     def send(self, request: Any, *, timeout: float | None) -> Any:
-        """Calls it."""
+        """Calls the function."""
         return self._function(request)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing."""
 
 
 class AsyncStub:
@@ -213,11 +211,11 @@ class AsyncStub:
         self._function = function
 
     async def send(self, request: Any, *, timeout: float | None) -> Any:
-        """Calls it."""
+        """Calls the function."""
         return self._function(request)
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Does nothing."""
 
 
 WAYS = [Way(is_async=is_async, is_many=is_many) for is_async in (False, True) for is_many in (False, True)]

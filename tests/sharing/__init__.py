@@ -1,1 +1,1 @@
-"""One client, and many who use it: threads, forked processes, event loops, and whoever interrupts them."""
+"""One client that is shared by threads, forked processes and event loops, and calls that are interrupted."""

@@ -1,4 +1,4 @@
-"""How these stories are played: against a server that remembers, in processes in which nothing may go unnoticed."""
+"""Runs code in a strict separate process, against a server that records the requests of each connection."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 POOL = "us-east-1_Ab129faBb"
-#: How long, in seconds, a process may take before it is taken for a hang; it says then where each thread is.
+#: How long, in seconds, a process may take. Then it prints the stack of each thread and ends.
 PATIENCE = 40
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 
-#: What every played process begins with.
+#: The start of the code of every process.
 PRELUDE = f"""
 import asyncio, faulthandler, gc, itertools, logging, os, signal, sys, threading, warnings
-logging.getLogger('asyncio').setLevel(logging.ERROR)  # below that, it is that the machine is slow
-faulthandler.register(signal.SIGALRM, chain=True)  # says where every thread is, and ends the process
+logging.getLogger('asyncio').setLevel(logging.ERROR)  # warnings only mean that the machine is slow
+faulthandler.register(signal.SIGALRM, chain=True)  # prints the stack of every thread, and ends the process
 signal.alarm({PATIENCE})
-warnings.filterwarnings('ignore', '.*fork', DeprecationWarning)  # of forking while threads run, which is the point
+warnings.filterwarnings('ignore', '.*fork', DeprecationWarning)  # fork with threads
 from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutError
 POOL = {POOL!r}
 numbers = itertools.count()
@@ -49,7 +49,7 @@ async def acall(client, username=None):
     assert (result.id, result.username) == (username, username), result
 
 def fork(work):
-    '''The process id of a child that does the work, and then ends as any process does.'''
+    '''Forks a child that does the work and exits. Returns its process id.'''
     pid = os.fork()
     if pid == 0:
         signal.alarm({PATIENCE // 2})
@@ -67,7 +67,7 @@ def wait_for(children):
     assert not any(statuses), statuses
 
 class Callers:
-    '''Threads that call a client, all the time.'''
+    '''Threads that do the work repeatedly until the block ends.'''
     def __init__(self, work, count=4):
         self.stop, self.failures, self.done = threading.Event(), [], [0] * count
         self.threads = [threading.Thread(target=self.run, args=(work, each)) for each in range(count)]
@@ -91,12 +91,12 @@ class Callers:
 
 @frozen(kw_only=True)
 class Memory:
-    """What the server remembers.
+    """What the server has recorded.
 
     Attributes:
-        connections: How often each user was asked for, connection by connection.
-        open: How many connections were open at the end.
-        most_open: How many there were at most.
+        connections: The number of requests for each user, for each connection.
+        open: The number of connections that were open at the end.
+        most_open: The maximum number of open connections.
     """
 
     connections: Sequence[Mapping[str, int]] = field(repr=False)
@@ -105,7 +105,7 @@ class Memory:
 
     @property
     def usernames(self) -> Counter[str]:
-        """How often each user was asked for."""
+        """The number of requests for each user, on all connections."""
         return sum(map(Counter, self.connections), Counter[str]())
 
     def assert_each_process_has_its_own(self) -> None:
@@ -114,14 +114,16 @@ class Memory:
             assert len({username.partition("-")[0] for username in usernames}) <= 1, usernames
 
 
-class RememberingServer:
-    """The server, in a process of its own. Once it is left, it has a :class:`Memory`."""
+class RecordingServer:
+    """The server, in a separate process. It has a :class:`Memory` after the ``with`` block."""
 
     memory: Memory
 
     def __enter__(self) -> Self:
         command = [sys.executable, str(Path(__file__).with_name("server.py"))]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # be quick
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("COV")
+        }  # coverage is slow
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -132,20 +134,21 @@ class RememberingServer:
     def __exit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        output, _ = self._process.communicate(timeout=PATIENCE)  # which ends its standard input
+        output, _ = self._process.communicate(timeout=PATIENCE)  # closes its standard input, which stops the server
         self.memory = Memory(**json.loads(output))
 
 
 def play(code: str, *, environment: Mapping[str, str] | None = None, is_measured: bool = True, **names: Any) -> str:
-    """Runs code in a process of its own, where every warning is an error, and what is complained of at its end fails
-    the test. Returns what it printed.
+    """Runs code in a separate process where every warning is an error. Any output to stderr fails the test.
 
     Args:
-        code: What comes after the prelude.
-        environment: Further variables.
-        is_measured: Whether its coverage may be measured, by a tracer: it has locks of its own, which another thread
-            may hold at a fork.
-        names: What else the code may refer to.
+        code: The code, which runs after the prelude.
+        environment: Additional environment variables.
+        is_measured: Whether to measure coverage. The tracer has locks, which another thread may hold at a fork.
+        names: Variables for the code, as keyword arguments.
+
+    Returns:
+        The output, without surrounding whitespace.
     """
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
     inherited = {name: value for name, value in os.environ.items() if is_measured or not name.startswith("COV")}

@@ -1,8 +1,8 @@
-"""A stand-in for the service that remembers: who asked for whom on which connection.
+"""A stand-in for the service that records the users of each connection.
 
-``python server.py`` listens on a free port of loopback, prints the port, and serves until its standard input ends; then
-it prints what it remembers, as JSON. It answers each request with the username as the request's id, and a user whose
-name begins with ``held`` only when its standard input ends.
+``python server.py`` listens on a free port of loopback, prints the port, and serves until its standard input ends. Then
+it prints its record as JSON. Each response has the username as its request ID. A request for a user whose name begins
+with ``held`` is answered only when the standard input ends.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-amzn-RequestId: %b\r\n\r\n{}"
 
 
 class Memory:
-    """What is printed at the end.
+    """The record that is printed at the end.
 
     Attributes:
-        connections: How often each user was asked for, connection by connection.
-        open: How many connections there are.
-        most_open: How many there were at most.
+        connections: The number of requests for each user, for each connection.
+        open: The number of open connections.
+        most_open: The maximum number of open connections.
     """
 
     def __init__(self) -> None:
@@ -53,17 +53,17 @@ class Memory:
 
 
 async def main() -> None:
-    """Serves."""
+    """Runs the server."""
     memory = Memory()
     server = await asyncio.start_server(memory.serve, "127.0.0.1", backlog=128)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    for _ in range(20):  # until it has heard of all that was closed before
+    for _ in range(20):  # until the loop has processed all earlier closes
         await asyncio.sleep(0)
     print(json.dumps({"connections": memory.connections, "open": memory.open, "most_open": memory.most_open}))
     memory.ending.set()
     server.close()
-    while memory.open:  # until whoever was held has gone
+    while memory.open:  # until the held connections are closed
         await asyncio.sleep(0.01)
 
 

@@ -1,4 +1,4 @@
-"""Credentials that run out under many calls at once, which share one source."""
+"""Credentials that expire while many concurrent calls share one source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cognito_signout.transports import HttpRequest, HttpResponse
 
 CALLS = 32
-#: In minutes, how long credentials are good for: botocore refreshes them at once in the last 10, and likes to in the
+#: How long credentials are valid, in minutes. botocore must refresh them in the last 10 minutes, and tries to in the
 #: last 15.
 LEFT = {"mandatory": 5, "advisory": 12}
 PROCESS = """
@@ -41,10 +41,10 @@ print(json.dumps({'Version': 1, **keys}))
 
 
 class Service:
-    """Who answers, and keeps what the requests were signed with.
+    """Records the access keys of requests, and decides which requests to refuse.
 
     Args:
-        refused: The access key that is refused, as soon as all calls have come with it.
+        refused: The access key to refuse, once all calls have arrived with it.
     """
 
     def __init__(self, refused: str | None = None) -> None:
@@ -52,7 +52,7 @@ class Service:
         self._refused = refused
 
     def is_refused(self, request: HttpRequest) -> bool:
-        """Whether it is one to refuse."""
+        """Records the request's access key. Returns whether to refuse the request."""
         self.access_keys.append(request.headers["authorization"].partition("Credential=")[2].partition("/")[0])
         return self.access_keys[-1] == self._refused
 
@@ -87,15 +87,15 @@ def in_tasks(service: Service, **arguments: Any) -> list[SignOutOutcome]:
     """Makes the calls with an async client."""
 
     async def main() -> list[SignOutOutcome]:
-        all_there = asyncio.Event()
+        all_arrived = asyncio.Event()
 
         class Transport:
             async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
                 if not service.is_refused(request):
                     return OK
                 if len(service.access_keys) >= CALLS:
-                    all_there.set()
-                await asyncio.wait_for(all_there.wait(), PATIENCE)
+                    all_arrived.set()
+                await asyncio.wait_for(all_arrived.wait(), PATIENCE)
                 return refusal("ExpiredTokenException")
 
             async def close(self) -> None: ...
@@ -115,14 +115,14 @@ def in_tasks(service: Service, **arguments: Any) -> list[SignOutOutcome]:
 
 @pytest.fixture(params=[in_threads, in_tasks])
 def make_calls(request: pytest.FixtureRequest) -> Callable[..., list[SignOutOutcome]]:
-    """One of the two ways."""
+    """Makes the calls: the test runs with each client."""
     way: Callable[..., list[SignOutOutcome]] = request.param
     return way
 
 
 @pytest.mark.parametrize("window", LEFT)
 def test_keys_that_are_about_to_expire_are_refreshed_once(window: str, make_calls: Any) -> None:
-    """Each of many calls would log in, or ask STS, for itself: as many requests there as here, all at once."""
+    """A failure means that each call in flight refreshes the credentials itself, all at the same time."""
     refreshes: list[int] = []
     another = threading.Barrier(2)
 
@@ -133,7 +133,7 @@ def test_keys_that_are_about_to_expire_are_refreshed_once(window: str, make_call
     def refresh() -> dict[str, str]:
         refreshes.append(1)
         with suppress(threading.BrokenBarrierError):
-            another.wait(0.2)  # for another refresh, which should not come
+            another.wait(0.2)  # for another refresh, which must not happen
         return metadata("AKIDNEW", 60)
 
     source = RefreshableCredentials.create_from_metadata(metadata("AKIDOLD", LEFT[window]), refresh, "sts-assume-role")
@@ -146,7 +146,7 @@ def test_keys_that_are_about_to_expire_are_refreshed_once(window: str, make_call
 
 
 def a_process(folder: Path, monkeypatch: pytest.MonkeyPatch, minutes: int, kind: str) -> Path:
-    """Has the profile ``process`` start a process for its credentials; returns the log of its runs."""
+    """Sets up a profile ``process`` with a credential process. Returns the path of the log of its runs."""
     log, script, config = folder / "log", folder / "process.py", folder / "config"
     script.write_text(PROCESS)
     config.write_text(f"[profile process]\ncredential_process = {sys.executable} {script} {log} {minutes} {kind}\n")
@@ -155,22 +155,22 @@ def a_process(folder: Path, monkeypatch: pytest.MonkeyPatch, minutes: int, kind:
 
 
 @pytest.mark.parametrize("window", LEFT)
-def test_a_process_is_started_once_to_refresh(
+def test_a_credential_process_is_started_once_for_a_refresh(
     window: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_calls: Any
 ) -> None:
-    """A busy service would start as many processes as it has calls under way, again and again."""
+    """A failure means that a busy service starts one process for each call in flight."""
     log = a_process(tmp_path, monkeypatch, LEFT[window], "rotating")
     service = Service()
     outcomes = make_calls(service, profile_name="process")
     assert [outcome.attempts for outcome in outcomes] == [1] * CALLS
-    assert log.read_text() == "run\n" * 2  # the first, and the refresh of what it gave
+    assert log.read_text() == "run\n" * 2  # the first run and the refresh
     assert "AKID2" in service.access_keys
 
 
-def test_keys_that_the_service_calls_expired_are_resolved_afresh_once(
+def test_keys_that_the_service_rejects_as_expired_are_resolved_again_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_calls: Any
 ) -> None:
-    """When keys are revoked, each of the calls under way would start a process, or log in, for itself."""
+    """A failure means that each call in flight resolves revoked credentials itself."""
     log = a_process(tmp_path, monkeypatch, 60, "rotating")
     service = Service("AKID1")
     outcomes = make_calls(service, profile_name="process")
@@ -179,11 +179,11 @@ def test_keys_that_the_service_calls_expired_are_resolved_afresh_once(
     assert log.read_text() == "run\n" * 2
 
 
-def test_a_look_for_other_keys_that_was_in_vain_is_shared_too(
+def test_calls_share_a_failed_attempt_to_get_new_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_calls: Any
 ) -> None:
-    """When there are no others, the calls under way would look for them one after the other, for minutes."""
+    """A failure means that the calls in flight try to get new keys one after the other, for minutes."""
     log = a_process(tmp_path, monkeypatch, 60, "always the same")
     outcomes = make_calls(Service("AKID1"), profile_name="process")
     assert [(type(outcome).__name__, outcome.attempts) for outcome in outcomes] == [("AuthenticationError", 1)] * CALLS
-    assert 2 <= log.read_text().count("run") <= 5  # who hears of it when the look is over looks once more
+    assert 2 <= log.read_text().count("run") <= 5  # a call that is refused after the shared attempt makes another one

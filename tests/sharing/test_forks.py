@@ -1,4 +1,4 @@
-"""Processes that fork while their threads are calling."""
+"""Processes that fork while their threads make calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .play import RememberingServer, needs_fork, play
+from .play import RecordingServer, needs_fork, play
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 pytestmark = needs_fork
 
 
-def test_a_client_is_used_by_the_parent_and_its_children_at_once() -> None:
-    """A forked worker would hang on a lock that nobody can release, or read another process's answer."""
-    with RememberingServer() as server:
+def test_a_parent_and_its_children_use_a_client_at_once() -> None:
+    """A failure means that a forked worker deadlocks or reads another process's response."""
+    with RecordingServer() as server:
         played = play(
             """
 used, unused = SignOutClient(endpoint_url=url), SignOutClient(endpoint_url=url)
@@ -48,11 +48,11 @@ print('done')
     assert played == "done"
     server.memory.assert_each_process_has_its_own()
     assert server.memory.open == 0
-    assert max(server.memory.usernames.values()) == 2  # by sign_out_many of two clients
+    assert max(server.memory.usernames.values()) == 2  # sign_out_many of two clients has each user once
 
 
-def test_a_forked_child_has_the_fake_as_it_was() -> None:
-    """A test that forks a worker would see requests that the other process has made, or hang."""
+def test_a_forked_child_has_its_own_copy_of_the_fake() -> None:
+    """A failure means that a test that forks a worker sees requests of the other process, or hangs."""
     assert (
         play(
             """
@@ -76,8 +76,8 @@ print('done')
     )
 
 
-def test_an_active_fake_is_used_by_the_parent_and_its_children_at_once() -> None:
-    """A test that forks workers while the fake is active would hang now and then, and nobody would know why."""
+def test_a_parent_and_its_children_use_an_active_fake_at_once() -> None:
+    """A failure means that a test that forks workers while the fake is active sometimes hangs."""
     assert (
         play(
             """
@@ -111,9 +111,9 @@ print('done')
     )
 
 
-def test_an_iterator_that_was_begun_before_the_fork_is_the_parents() -> None:
-    """A child would wait for ever for what the parent's threads do, or keep the parent from finishing."""
-    with RememberingServer() as server:
+def test_an_iterator_that_was_started_before_a_fork_works_only_in_the_parent() -> None:
+    """A failure means that a child hangs or keeps the parent from finishing."""
+    with RecordingServer() as server:
         played = play(
             """
 client = SignOutClient(endpoint_url=url)
@@ -153,27 +153,27 @@ print('done')
 PROCESS = """
 import json, os, sys
 with open(sys.argv[1], 'a') as log: print('run', file=log)
-if os.stat(sys.argv[1]).st_size == len('run\\n'):  # the first one hangs until it is let go
+if os.stat(sys.argv[1]).st_size == len('run\\n'):  # the first run waits until the test releases it
     open(sys.argv[2]).read()
 print(json.dumps({'Version': 1, 'AccessKeyId': 'AKIDPROCESS', 'SecretAccessKey': 'secret'}))
 """
 
 
-def test_a_fork_while_another_thread_resolves_credentials(tmp_path: Path) -> None:
-    """A child would wait for ever for the lock of a thread that only the parent has."""
+def test_a_child_can_resolve_credentials_after_a_fork_during_a_lookup(tmp_path: Path) -> None:
+    """A failure means that a child deadlocks on a lock that a thread of the parent holds."""
     log, gate, script = tmp_path / "log", tmp_path / "gate", tmp_path / "process.py"
     os.mkfifo(gate)
     script.write_text(PROCESS)
     config = tmp_path / "config"
     config.write_text(f"[profile slow]\ncredential_process = {sys.executable} {script} {log} {gate}\n")
-    with RememberingServer() as server:
+    with RecordingServer() as server:
         played = play(
             """
 warnings.filterwarnings('ignore', category=DeprecationWarning, module='botocore')
 client = SignOutClient(endpoint_url=url, profile_name='slow')
 caller = threading.Thread(target=call, args=(client,))
 caller.start()
-with open(gate, 'w'):  # which waits for the process to be there; it is done when this is closed
+with open(gate, 'w'):  # opening waits for the process to start, and closing lets it finish
     wait_for([fork(lambda: [call(client) for _ in range(3)]) for _ in range(3)])
     assert caller.is_alive()
 caller.join()
@@ -186,14 +186,14 @@ print('done')
             gate=str(gate),
         )
     assert played == "done"
-    assert log.read_text() == "run\n" * 4  # once for the parent, and once for each child
+    assert log.read_text() == "run\n" * 4  # one for the parent, and one for each child
     server.memory.assert_each_process_has_its_own()
     assert sum(server.memory.usernames.values()) == 11
 
 
-def test_workers_of_multiprocessing_use_a_client_that_was_made_before() -> None:
-    """The pools that most programs fork with would hang, or complain when they end."""
-    with RememberingServer() as server:
+def test_multiprocessing_workers_use_a_client_that_was_created_before_the_fork() -> None:
+    """A failure means that workers of multiprocessing hang or print errors when they end."""
+    with RecordingServer() as server:
         played = play(
             """
 import multiprocessing
@@ -227,9 +227,9 @@ print('done')
     assert server.memory.open == 0
 
 
-def test_a_child_ends_as_any_process_does() -> None:
-    """What the parent left to a child would be complained of when the child's interpreter cleans up."""
-    with RememberingServer() as server:
+def test_a_forked_child_exits_without_warnings() -> None:
+    """A failure means that a forked child warns about the parent's resources when it exits."""
+    with RecordingServer() as server:
         played = play(
             """
 used, unused = SignOutClient(endpoint_url=url), SignOutClient(endpoint_url=url)

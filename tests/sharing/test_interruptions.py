@@ -1,15 +1,15 @@
-"""Calls that are interrupted: by Ctrl-C, and by the end of the interpreter."""
+"""Calls that are interrupted by Ctrl-C or by the exit of the interpreter."""
 
 from __future__ import annotations
 
 import pytest
 
-from .play import RememberingServer, play
+from .play import RecordingServer, play
 
 
 def test_an_interrupt_at_any_moment_leaves_the_client_usable() -> None:
-    """After Ctrl-C, a shell or a notebook would have a client that hangs, leaks, or reads the answer before last."""
-    with RememberingServer() as server:
+    """A failure means that after Ctrl-C, a client hangs, leaks or reads an old response."""
+    with RecordingServer() as server:
         played = play(
             """
 import random
@@ -20,12 +20,12 @@ armed = False
 
 def interrupt(*_):
     if armed: raise KeyboardInterrupt
-signal.alarm(0)  # there is one timer, and it is needed
+signal.alarm(0)  # a process has only one alarm, which is used below
 signal.signal(signal.SIGALRM, interrupt)
-warnings.simplefilter('ignore', ResourceWarning)  # a socket may be lost before anybody has it, and is closed then
-sys.unraisablehook = lambda _: None  # objects of the standard library whose constructors were interrupted
+warnings.simplefilter('ignore', ResourceWarning)  # a socket may be garbage collected before any code refers to it
+sys.unraisablehook = lambda _: None  # from standard library objects whose constructors were interrupted
 before = len(os.listdir('/proc/self/fd'))
-def call_for_ever():
+def call_forever():
     while True: call(client)
 
 for _ in range(400):
@@ -33,7 +33,7 @@ for _ in range(400):
         armed = True
         signal.setitimer(signal.ITIMER_REAL, moment.uniform(1e-5, 3e-3))
         try:
-            call_for_ever()
+            call_forever()
         finally:
             armed = False
     except KeyboardInterrupt:
@@ -44,7 +44,7 @@ client.close()
 assert len(os.listdir('/proc/self/fd')) == before - 1
 print('done')
 """,
-            is_measured=False,  # a tracer is interrupted, too
+            is_measured=False,  # the coverage tracer would be interrupted as well
             url=server.url,
         )
     assert played == "done"
@@ -62,9 +62,9 @@ WORK = {
 
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK)
-def test_a_program_ends_while_daemons_are_calling(work: str) -> None:
-    """A program would not end, or end with complaints, because of what is of no interest any more."""
-    with RememberingServer() as server:
+def test_a_program_exits_while_daemon_threads_make_calls(work: str) -> None:
+    """A failure means that a program with calls in flight does not exit, or prints errors."""
+    with RecordingServer() as server:
         played = play(
             """
 client, asynchronous = SignOutClient(endpoint_url=url), AsyncSignOutClient(endpoint_url=url)
@@ -81,7 +81,7 @@ work = """
             + """
 for _ in range(4):
     threading.Thread(target=work, daemon=True).start()
-for _ in range(200):  # by then, the others have had their go
+for _ in range(200):  # meanwhile, the other threads make calls
     call(client)
 print('done')
 """,

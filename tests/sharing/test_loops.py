@@ -1,24 +1,24 @@
-"""One async client and many event loops: one after the other, several at once, closed too early, and in forks."""
+"""One async client and many event loops: in sequence, concurrent, closed too early, and after forks."""
 
 from __future__ import annotations
 
 import pytest
 
-from .play import RememberingServer, needs_fork, play
+from .play import RecordingServer, needs_fork, play
 
 pytestmark = pytest.mark.slow
 
 
-def played_on(code: str) -> RememberingServer:
-    """Plays code that ends in the word ``done``; returns the server, which it has called."""
-    with RememberingServer() as server:
+def played_on(code: str) -> RecordingServer:
+    """Runs the code and checks that it finishes. Returns the server that it has called."""
+    with RecordingServer() as server:
         assert play(f"{code}\nprint('done')", url=server.url) == "done"
     return server
 
 
-@pytest.mark.parametrize("farewell", ["client.aclose()", "asyncio.sleep(0)"])
-def test_nothing_is_left_of_one_loop_when_the_next_one_runs(farewell: str) -> None:
-    """A script that runs a loop for each job would leak, or be told at its end that an event loop is closed."""
+@pytest.mark.parametrize("cleanup", ["client.aclose()", "asyncio.sleep(0)"])
+def test_an_ended_loop_leaves_no_connections_open(cleanup: str) -> None:
+    """A failure means that a script that runs one loop for each job leaks, or raises "Event loop is closed"."""
     server = played_on(
         f"""
 client = AsyncSignOutClient(endpoint_url=url)
@@ -31,7 +31,7 @@ async def main():
     await asyncio.gather(*(acall(client) for _ in range(10)))
     outcomes = [outcome async for outcome in client.sign_out_many(user_pool_id=POOL, usernames=usernames)]
     assert sorted(outcome.id for outcome in outcomes) == sorted(usernames)
-    await {farewell}
+    await {cleanup}
 
 for _ in range(5):
     asyncio.run(main())
@@ -43,12 +43,12 @@ for _ in range(5):
     assert set(server.memory.usernames.values()) == {1}
 
 
-def test_loops_that_nobody_closes_are_let_go_of() -> None:
-    """A service that makes a loop for each request, and forgets to close it, would run out of descriptors."""
+def test_loops_that_are_never_closed_do_not_leak_descriptors() -> None:
+    """A failure means that a service that does not close its loops runs out of descriptors."""
     played_on(
         """
-warnings.simplefilter('ignore', ResourceWarning)  # of the loops, which is the point
-logging.getLogger('asyncio').disabled = True  # aiohttp complains, too
+warnings.simplefilter('ignore', ResourceWarning)  # unclosed loops are the subject of this test
+logging.getLogger('asyncio').disabled = True  # aiohttp logs errors as well
 sys.unraisablehook = lambda _: None
 client = AsyncSignOutClient(endpoint_url=url)
 
@@ -65,7 +65,7 @@ assert max(descriptors(), descriptors()) <= before + 8
 
 
 def test_a_client_works_in_several_loops_at_once() -> None:
-    """A web server with a loop in each of its threads would see errors that no caller expects, now and then."""
+    """A failure means that a web server with a loop in each thread sometimes gets untyped errors."""
     server = played_on(
         """
 sys.setswitchinterval(1e-4)
@@ -91,11 +91,11 @@ gc.collect()
     )
     assert server.memory.open == 0
     assert set(server.memory.usernames.values()) == {1}
-    assert len(server.memory.connections) <= 4 * 10  # as many as are in flight in each
+    assert len(server.memory.connections) <= 4 * 10  # the number of calls in flight in each loop
 
 
-def test_a_client_may_be_used_after_it_was_closed() -> None:
-    """The next call would fail, or its connection stay behind."""
+def test_a_client_can_be_used_after_close() -> None:
+    """A failure means that the next call fails or leaks its connection."""
     server = played_on(
         """
 client = AsyncSignOutClient(endpoint_url=url)
@@ -117,10 +117,10 @@ asyncio.run(acall(client))
 
 
 @pytest.mark.parametrize("how", ["cancelled", "abandoned"])
-def test_a_loop_that_ends_with_calls_in_flight(how: str) -> None:
-    """A program that is told to stop would say that it can't, or leave its connections open."""
-    # A loop that is closed without a farewell is complained of by asyncio itself, for what was left in it.
-    complaint = (
+def test_a_loop_that_ends_with_calls_in_flight_leaves_no_connection_open(how: str) -> None:
+    """A failure means that a program that is stopped prints errors or leaks connections."""
+    # asyncio itself warns about the pending work of a loop that is closed without cleanup.
+    silencing = (
         "warnings.simplefilter('ignore', ResourceWarning); sys.unraisablehook = lambda _: None\n"
         "import logging; logging.disable()\n"
     )
@@ -140,7 +140,7 @@ if {how == "cancelled"}:
     asyncio.run(begin())
     assert all(task.cancelled() for task in tasks)
 else:
-    {complaint.replace(chr(10), chr(10) + "    ")}
+    {silencing.replace(chr(10), chr(10) + "    ")}
     loop = asyncio.new_event_loop()
     loop.run_until_complete(begin())
     loop.close()
@@ -155,8 +155,8 @@ assert len(os.listdir('/proc/self/fd')) == before
 
 
 @needs_fork
-def test_a_fork_of_a_running_loop_begins_one_of_its_own() -> None:
-    """A worker that was forked by an async server would use its parent's connections, or disturb its loop."""
+def test_a_child_of_a_running_loop_can_run_its_own_loop() -> None:
+    """A failure means that a worker uses the connections of its parent, or disturbs the parent's loop."""
     server = played_on(
         """
 client, blocking = AsyncSignOutClient(endpoint_url=url), SignOutClient(endpoint_url=url)
@@ -194,8 +194,8 @@ blocking.close()
 
 
 @needs_fork
-def test_a_child_of_a_running_loop_ends_as_any_process_does() -> None:
-    """What the parent's loop has left to the child would be complained of when the child cleans up."""
+def test_a_child_of_a_running_loop_exits_without_warnings() -> None:
+    """A failure means that a child warns about the parent's loop when it exits."""
     server = played_on(
         """
 client = AsyncSignOutClient(endpoint_url=url)
@@ -208,7 +208,7 @@ loop = asyncio.new_event_loop()
 pid = loop.run_until_complete(main())
 if pid == 0:
     asyncio.run(acall(client))
-    warnings.simplefilter('ignore', ResourceWarning)  # of the parent's loop, which is nobody's here
+    warnings.simplefilter('ignore', ResourceWarning)  # of the parent's loop, which the child does not use
     raise SystemExit
 wait_for([pid])
 loop.run_until_complete(acall(client))

@@ -1,6 +1,4 @@
-"""Processes of unusual kinds: daemons, processes that can't start threads or that are about to end, interpreters within
-a process.
-"""
+"""Unusual processes: daemons, processes that can't start threads, processes at exit, and subinterpreters."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ import pytest
 import trustme
 
 from ..transports.scripted import ScriptedServer
-from .play import RememberingServer, needs_fork, play
+from .play import RecordingServer, needs_fork, play
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +30,13 @@ def signs_out(peer: Peer) -> None:
 
 
 def username_in(request: bytes) -> str:
-    """The user that a request is about."""
+    """The username in a request."""
     return str(json.loads(request.partition(b"\r\n\r\n")[2])["Username"])
 
 
 # Daemons
 
-#: Five clients, each with an idle connection, and what makes a daemon of a process.
+#: Six clients, and functions that give them idle connections and turn a process into a daemon.
 DAEMON = """
 from botocore.config import Config
 
@@ -61,7 +59,7 @@ def descriptors():
     return [int(number) for number in os.listdir('/proc/self/fd')]
 
 def become_daemon(open_file):
-    '''Closes everything, and opens files until they have the numbers of what was open.'''
+    '''Closes all descriptors, and opens files until they have reused all the closed numbers.'''
     last = max(descriptors())
     os.closerange(3, last + 1)
     files = [open_file(number) for number in range(3, last + 9)]
@@ -84,7 +82,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="module")
 def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of its certificate."""
+    """The path of the authority's certificate."""
     path: Path = tmp_path_factory.mktemp("tls") / "authority.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)
@@ -92,7 +90,7 @@ def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> s
 
 @pytest.fixture(scope="module")
 def server_context(authority: trustme.CA) -> ssl.SSLContext:
-    """TLS as a server speaks it."""
+    """The TLS context of the server."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     return context
@@ -100,12 +98,10 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
 
 @needs_fork
 @pytest.mark.parametrize("is_dropped", [True, False])
-def test_a_daemon_closes_all_descriptors_and_keeps_its_clients(
+def test_clients_work_after_a_daemon_has_closed_all_descriptors(
     is_dropped: bool, bundle: str, server_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """If this failed, a client would close files of a daemon that it takes for its own sockets, or the parent's
-    connections would be lost.
-    """
+    """A failure means that a client closes other files of a daemon, or the parent's connections."""
     code = """
 def work():
     files = become_daemon(lambda number: os.open(f'{folder}/{number}', os.O_CREAT | os.O_WRONLY))
@@ -149,8 +145,10 @@ print('done')
 
 
 @needs_fork
-def test_a_daemon_that_ends_has_written_its_files(bundle: str, server_context: ssl.SSLContext, tmp_path: Path) -> None:
-    """If this failed, the end of a daemon's log would be lost, since a client would close the file first."""
+def test_a_client_does_not_close_the_log_files_of_a_daemon(
+    bundle: str, server_context: ssl.SSLContext, tmp_path: Path
+) -> None:
+    """A failure means that the end of a daemon's log is lost because a client closes the file first."""
     code = """
 import socket
 
@@ -190,7 +188,7 @@ print(len(connections))
 
 # No threads
 
-#: Calls of every kind, and what became of each user. An exception that is not the library's ends the program.
+#: Makes calls of every kind and prints the outcomes. Any exception that is not a SignOutError ends the program.
 CALLS = """
 import warnings
 clients = SignOutClient(endpoint_url=url), AsyncSignOutClient(endpoint_url=url)
@@ -218,7 +216,7 @@ def call_in_every_way(blocking, asynchronous):
         print(*[getattr(outcome, 'code', 'OK') for outcome in outcomes], flush=True)
     blocking.close()
 """
-#: How a process comes to be unable to start threads.
+#: Code that makes the process unable to start threads.
 NO_THREADS = {
     "patched": """
 def refuse(thread): raise RuntimeError("can't start new thread")
@@ -226,8 +224,8 @@ threading.Thread.start = refuse
 """,
     "limited": """
 import resource
-call_in_every_way(SignOutClient(endpoint_url=url), AsyncSignOutClient(endpoint_url=url))  # which imports everything
-if os.getuid() == 0: os.setuid(65534)  # the limit is none for root
+call_in_every_way(SignOutClient(endpoint_url=url), AsyncSignOutClient(endpoint_url=url))  # imports everything
+if os.getuid() == 0: os.setuid(65534)  # the limit does not apply to root
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 try: threading.Thread(target=print).start()
 except RuntimeError: pass
@@ -239,20 +237,20 @@ print('limited', flush=True)
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("kind", NO_THREADS)
-def test_without_threads_a_call_ends_in_a_result_or_an_error_of_ours(kind: str, host: str) -> None:
-    """If this failed, ``except SignOutError`` would not catch that a container has no threads left."""
-    with RememberingServer() as server:
+def test_without_threads_a_call_ends_in_a_result_or_a_typed_error(kind: str, host: str) -> None:
+    """A failure means that ``except SignOutError`` does not cover a lack of threads."""
+    with RecordingServer() as server:
         played = play(
             CALLS + NO_THREADS[kind] + "call_in_every_way(*clients)",
-            is_measured=False,  # a user without rights can't write the measurements
+            is_measured=False,  # an unprivileged user can't write the coverage data
             url=server.url.replace("127.0.0.1", host),
         )
     assert len(played.rpartition("limited")[2].strip().splitlines()) == 4
 
 
-# The end of the interpreter
+# Interpreter exit
 
-#: How a call comes to be made at the end.
+#: Code that makes a call while the interpreter exits.
 ENDS = {
     "atexit": """
 import atexit
@@ -271,9 +269,9 @@ threading.Thread(target=outlive).start()
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("is_warm", [True, False])
 @pytest.mark.parametrize("end", ENDS)
-def test_at_the_end_a_call_ends_in_a_result_or_an_error_of_ours(end: str, is_warm: bool, host: str) -> None:
-    """If this failed, a program that signs users out when it ends would print a traceback of Python's internals."""
-    with RememberingServer() as server:
+def test_at_interpreter_exit_a_call_ends_in_a_result_or_a_typed_error(end: str, is_warm: bool, host: str) -> None:
+    """A failure means that a program that signs users out at exit prints a traceback."""
+    with RecordingServer() as server:
         played = play(
             CALLS + ("call_in_every_way(*clients)\n" if is_warm else "") + ENDS[end],
             url=server.url.replace("127.0.0.1", host),
@@ -281,9 +279,9 @@ def test_at_the_end_a_call_ends_in_a_result_or_an_error_of_ours(end: str, is_war
     assert len(played.splitlines()) == (8 if is_warm else 4)
 
 
-# Interpreters within a process
+# Subinterpreters
 
-#: Runs code in an isolated interpreter, which has its own GIL, no daemon threads and no forks.
+#: Runs code in an isolated subinterpreter, which has its own GIL and allows no daemon threads and no forks.
 SUBINTERPRETER = """
 warnings.simplefilter('ignore')
 try:
@@ -295,7 +293,7 @@ except ImportError:
 
 failure = run(interpreter, f'import sys; sys.path[:] = {sys.path!r}; POOL, url = {POOL!r}, {url!r}\\n' + '''
 import asyncio, logging
-logging.getLogger('asyncio').setLevel(logging.ERROR)  # below that, it is that the machine is slow
+logging.getLogger('asyncio').setLevel(logging.ERROR)  # warnings only mean that the machine is slow
 from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutError
 ''' + calls + 'call_in_every_way(*clients)')
 assert not failure, failure
@@ -304,9 +302,9 @@ os._exit(0)  # destroying an interpreter crashes Python 3.12.1
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no isolated interpreters before Python 3.12")
-def test_in_an_isolated_interpreter_a_call_ends_in_a_result_or_an_error_of_ours() -> None:
-    """If this failed, a server with an interpreter for each application could not handle our errors."""
-    with RememberingServer() as server:
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="isolated subinterpreters need Python 3.12")
+def test_in_a_subinterpreter_a_call_ends_in_a_result_or_a_typed_error() -> None:
+    """A failure means that a server with subinterpreters can't handle our errors."""
+    with RecordingServer() as server:
         played = play(SUBINTERPRETER, is_measured=False, url=server.url, calls=CALLS)
     assert len(played.splitlines()) == 4

@@ -1,4 +1,4 @@
-"""The command: ``python -m tests.soak``. See the package for what it does."""
+"""The command ``python -m tests.soak``. See :mod:`tests.soak`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .clients import Async, Blocking
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
-#: When the process is looked at: at so many per cent of the calls.
+#: When the process is measured, in per cent of the calls.
 STAGES = (1, 10, 25, 50, 75, 100)
-#: How much more a process may hold at the end than at the first stage.
+#: How much resources may grow between the first and the last stage.
 MAX_GROWTH_OF_MEMORY = 4096  # KiB
 MAX_GROWTH = {"descriptors": 0, "threads": 0, "tasks": 0}
 
@@ -35,20 +35,20 @@ class Worker(Protocol):
     """One of the clients."""
 
     def work(self, usernames: Iterator[str]) -> None:
-        """Makes a call for each."""
+        """Makes one call for each username."""
 
 
 @frozen
 class Stage:
-    """What there was to see at a stage, when no call was under way.
+    """The measurements at a stage, while no call is in flight.
 
     Attributes:
-        percent: How much was done by then.
-        seconds: How long that took.
-        outcomes: What the calls came to, by class.
-        faults: What the server did, and how often.
-        held: What the process held: memory in KiB, and numbers of the rest; of connections those that were idle, which
-            were closed before anything else was counted.
+        percent: The share of calls done.
+        seconds: The time since the start, in seconds.
+        outcomes: The number of outcomes of each class.
+        faults: The number of times the server acted in each way.
+        held: The resources of the process: memory in KiB, and counts of the others. ``connections`` counts the idle
+            connections, which are closed before the other resources are measured.
     """
 
     percent: int
@@ -59,13 +59,13 @@ class Stage:
 
     @property
     def calls(self) -> int:
-        """How many calls were done."""
+        """The number of calls done."""
         return sum(self.outcomes.values())
 
 
 @contextmanager
 def server(seed: int) -> Generator[str]:
-    """The server, in a process of its own; its URL."""
+    """Runs the server in a separate process. Yields its URL."""
     command = [sys.executable, str(Path(__file__).with_name("server.py")), str(seed)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     with subprocess.Popen(
@@ -80,7 +80,7 @@ def server(seed: int) -> Generator[str]:
 
 
 def soak(calls: int, seed: int) -> Generator[Stage]:
-    """Makes the calls, half of them blocking and half async, and yields what there is to see at each stage."""
+    """Makes the calls, half of them blocking and half async. Yields the measurements at each stage."""
     started = time.monotonic()
     done = 0
     with server(seed) as url, closing(Blocking(url)) as blocking, closing(Async(url)) as asynchronous:
@@ -104,7 +104,7 @@ def soak(calls: int, seed: int) -> Generator[Stage]:
 
 
 def complaints(first: Stage, last: Stage) -> list[str]:
-    """What has grown and should not have."""
+    """Describes each resource that has grown too much."""
     bounds = {"memory": MAX_GROWTH_OF_MEMORY, **MAX_GROWTH}
     return [
         f"{name} grew from {first.held[name]} to {last.held[name]}, by more than {bound}"
@@ -114,7 +114,7 @@ def complaints(first: Stage, last: Stage) -> list[str]:
 
 
 def table(stages: Sequence[Stage]) -> str:
-    """All stages, side by side."""
+    """A table with one column for each stage."""
     rows: list[tuple[str, list[str]]] = [
         ("", [f"{stage.percent} %" for stage in stages]),
         ("calls", [f"{stage.calls:,}" for stage in stages]),
@@ -125,7 +125,7 @@ def table(stages: Sequence[Stage]) -> str:
     ]
     for title, of in (
         ("outcomes", [stage.outcomes for stage in stages]),
-        ("the server's doings", [stage.faults for stage in stages]),
+        ("actions of the server", [stage.faults for stage in stages]),
     ):
         rows += [("", []), (title, [])]
         rows += [(f"  {name}", [f"{counts.get(name, 0):,}" for counts in of]) for name in sorted(of[-1])]
@@ -133,10 +133,10 @@ def table(stages: Sequence[Stage]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs it, and returns the status to exit with."""
+    """Runs the soak. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--calls", type=int, default=1_000_000, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the server's doings (default: %(default)s)")
+    parser.add_argument("--calls", type=int, default=1_000_000, help="number of calls (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the server's actions (default: %(default)s)")
     options = parser.parse_args(arguments)
     os.environ.setdefault("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "secret")
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stages.append(stage)
             held = ", ".join(f"{name} {value:,}" for name, value in stage.held.items())
             print(f"{stage.percent:3} %: {stage.calls:,} calls in {stage.seconds:,.1f} s; {held}", flush=True)
-    except Exception:  # noqa: BLE001 -- it is what the soak looks for
+    except Exception:  # noqa: BLE001 -- finding such errors is the purpose of the soak
         traceback.print_exc()
         return 1
     print(f"\n{table(stages)}")
@@ -162,7 +162,7 @@ def _usernames(first: int, end: int) -> Iterator[str]:
 
 
 def side_by_side(*work: tuple[Worker, Iterator[str]]) -> None:
-    """Does both at once; raises what either of them does, which ends the other one's."""
+    """Does all the work in parallel. If one worker raises an error, stops the others and raises it."""
     failures: list[BaseException] = []
 
     def run(client: Worker, usernames: Iterator[str]) -> None:

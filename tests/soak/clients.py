@@ -1,7 +1,7 @@
-"""Both clients, made for a soak: they do not wait before they try again, and give up soon on who says nothing.
+"""Both clients, adapted for a soak: no pauses between attempts, and a short read timeout.
 
-Each makes a number of calls, and counts what they came to. An exception that is no ``SignOutError``, and an answer
-that was meant for somebody else, end the work.
+Each makes calls and counts their outcomes. An exception that is not a ``SignOutError``, or a response for another user,
+ends the work.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from cognito_signout._runtime.blocking import BlockingRuntime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: How many calls are under way at a time, in threads and in tasks.
+#: How many calls are in flight at a time, in threads and in tasks.
 THREADS, TASKS = 4, 16
 POOL = "us-east-1_Ab129faBb"
 CONFIG = Config(read_timeout=1, max_pool_connections=TASKS)
 
 
 class MixedUpError(Exception):
-    """A call got another one's answer."""
+    """A call got the response of another call."""
 
 
 class _HastyRuntime(BlockingRuntime):
@@ -42,14 +42,14 @@ class _HastyAsyncRuntime(AsyncioRuntime):
 
 
 class HastyClient(SignOutClient):
-    """The blocking client, but for the pauses."""
+    """The blocking client without pauses between attempts."""
 
     def _after_fork(self) -> None:
         self._own_runtime = _HastyRuntime(self._options, self._transport)
 
 
 class HastyAsyncClient(AsyncSignOutClient):
-    """The async client, but for the pauses."""
+    """The async client without pauses between attempts."""
 
     def _start(self) -> None:
         self._own_runtime = _HastyAsyncRuntime(self._options, self._transport)
@@ -64,7 +64,7 @@ class Blocking:
         self._lock = threading.Lock()
 
     def work(self, usernames: Iterator[str]) -> None:
-        """Makes the calls. Returns when all of its threads have ended."""
+        """Makes the calls. Returns when all threads have ended."""
         with ThreadPoolExecutor(THREADS) as threads:
             for worker in [threads.submit(self._work, usernames) for _ in range(THREADS)]:
                 worker.result()
@@ -99,17 +99,17 @@ class Async:
     def __init__(self, endpoint_url: str) -> None:
         self.outcomes: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(ThreadPoolExecutor(1))  # so that its threads are not taken for growth
+        self._loop.set_default_executor(ThreadPoolExecutor(1))  # later threads would count as growth
         self._thread = threading.Thread(target=self._loop.run_forever, name="soak-loop", daemon=True)
         self._thread.start()
         self._client = HastyAsyncClient(endpoint_url=endpoint_url, config=CONFIG)
 
     def work(self, usernames: Iterator[str]) -> None:
-        """Makes the calls. Returns when all of its tasks have ended."""
+        """Makes the calls. Returns when all tasks have ended."""
         self._run(self._work_in_tasks(usernames))
 
     def tasks(self) -> int:
-        """How many tasks there are, beside the one that counts."""
+        """The number of tasks, without the one that counts them."""
         return int(self._run(self._count_tasks()))
 
     def rest(self) -> None:
@@ -130,7 +130,7 @@ class Async:
 
     async def _close_connections(self) -> None:
         await self._client.aclose()
-        for _ in range(5):  # what a loop closes is closed in one of its next rounds
+        for _ in range(5):  # asyncio closes a connection in one of its next iterations
             await asyncio.sleep(0)
 
     async def _count_tasks(self) -> int:
@@ -149,8 +149,8 @@ class Async:
 
 
 def checked(outcome: SignOutOutcome, username: str) -> str:
-    """The name of its class, if it is this user's."""
-    told = outcome.request_id if isinstance(outcome, SignOutError) else outcome.id
-    if outcome.username != username or told not in (None, username):
-        raise MixedUpError(f"{username} was told {outcome!r}, of {outcome.username}, under {told}")
+    """The name of the outcome's class. Raises MixedUpError if the outcome belongs to another user."""
+    answered_for = outcome.request_id if isinstance(outcome, SignOutError) else outcome.id
+    if outcome.username != username or answered_for not in (None, username):
+        raise MixedUpError(f"{username} got {outcome!r}, of {outcome.username}, under {answered_for}")
     return type(outcome).__name__

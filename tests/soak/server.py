@@ -1,8 +1,8 @@
-"""The service's stand-in: answers by a script that a seed decides, mostly as the service would.
+"""A stand-in for the service: it chooses its actions at random, with a seed, and mostly answers like the service.
 
 ``python server.py SEED`` listens on a free port of loopback, prints the port, and serves until its standard input
-ends. ``GET`` is answered with how often it did what, as JSON. A sign-out's request id is the username, so that whoever
-asked can tell whether the answer is meant for them.
+ends. The response to ``GET`` has the number of times of each action, as JSON. The request ID of a sign-out is the
+username, so that the client can check that the response is its own.
 """
 
 import heapq
@@ -17,11 +17,11 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
-#: Close without a farewell: what the client does next ends in ECONNRESET.
+#: A linger option that makes close() reset the connection: the client's next operation gets ECONNRESET.
 RESET = struct.pack("ii", 1, 0)
-#: How long, in seconds, an answer takes that takes its time.
+#: The delay of a slow response, in seconds.
 SLOW = 0.05
-#: How often each thing happens, of 10,000 requests. The rest succeed.
+#: How often each fault happens in 10,000 requests. The other requests succeed.
 FAULTS = {
     "reset before the answer": 60,
     "reset within the answer": 60,
@@ -48,7 +48,7 @@ REASONS = {200: "OK", 400: "Bad Request", 500: "Internal Server Error", 503: "Se
 
 
 def rendered(status: int, body: bytes, username: str) -> bytes:
-    """An answer."""
+    """A response."""
     head = (
         f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: application/x-amz-json-1.1\r\n"
         f"Content-Length: {len(body)}\r\nx-amzn-RequestId: {username}\r\n\r\n"
@@ -57,7 +57,7 @@ def rendered(status: int, body: bytes, username: str) -> bytes:
 
 
 class Server:
-    """Every connection, in one thread."""
+    """Serves all connections in one thread."""
 
     def __init__(self, listener: socket.socket, seed: int) -> None:
         self.counts: Counter[str] = Counter()
@@ -68,7 +68,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._unanswered: dict[socket.socket, bytes] = {}
         self._later: list[tuple[float, int, Callable[[], None]]] = []
-        self._put_off = 0
+        self._scheduled = 0
 
     def serve(self) -> None:
         """Serves until the standard input ends."""
@@ -85,11 +85,11 @@ class Server:
                     self._selector.register(connection, selectors.EVENT_READ)
                     self._unanswered[connection] = b""
                 elif isinstance(key.fileobj, socket.socket):
-                    self._hear(key.fileobj)
+                    self._receive(key.fileobj)
             while self._later and self._later[0][0] <= time.monotonic():
                 heapq.heappop(self._later)[2]()
 
-    def _hear(self, connection: socket.socket) -> None:
+    def _receive(self, connection: socket.socket) -> None:
         try:
             received = connection.recv(65536)
         except ConnectionError:
@@ -147,15 +147,15 @@ class Server:
             self._send(connection, done)
 
     def _send(self, connection: socket.socket, data: bytes) -> None:
-        with suppress(OSError):  # the client may have gone away
+        with suppress(OSError):  # the client may have closed the connection
             connection.sendall(data)
 
     def _after(self, seconds: float, work: Callable[[], None]) -> None:
-        self._put_off += 1
-        heapq.heappush(self._later, (time.monotonic() + seconds, self._put_off, work))
+        self._scheduled += 1
+        heapq.heappush(self._later, (time.monotonic() + seconds, self._scheduled, work))
 
     def _close(self, connection: socket.socket, *, reset: bool = False) -> None:
-        if self._unanswered.pop(connection, None) is None:  # it is closed already
+        if self._unanswered.pop(connection, None) is None:  # already closed
             return
         self._selector.unregister(connection)
         if reset:
@@ -164,7 +164,7 @@ class Server:
 
 
 def main() -> None:
-    """Serves."""
+    """Runs the server."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
         print(listener.getsockname()[1], flush=True)
         Server(listener, int(sys.argv[1])).serve()

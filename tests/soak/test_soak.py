@@ -1,4 +1,4 @@
-"""The soak itself, for a few thousand calls: it runs, meets every kind of fault, and would tell what it is for."""
+"""A short run of the soak: it works, meets every kind of fault, and reports what it is meant to find."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ROOT = Path(__file__).parent.parent.parent
 HELD = {"memory": 40_000, "descriptors": 11, "threads": 3, "tasks": 0, "connections": 20}
 
 
-def test_a_short_soak_is_survived() -> None:
-    """A client would not survive a long one; or the soak would not run when it is needed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # be quick
+def test_a_short_soak_passes() -> None:
+    """A failure means that a client would fail a long soak, or the soak command does not run."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # coverage is slow
     done = subprocess.run(
         [sys.executable, "-m", "tests.soak", "--calls", "3000"],
         cwd=ROOT,
@@ -45,10 +45,10 @@ def test_a_short_soak_is_survived() -> None:
 
 
 @pytest.mark.parametrize("what", ["memory", "descriptors", "threads", "tasks"])
-def test_growth_is_complained_of(
+def test_growth_of_resources_is_reported(
     what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A leak would be overlooked."""
+    """A failure means that the soak misses a leak."""
     first, last = (
         command.Stage(percent, 1.0, {"SignOutResult": percent}, {"success": percent}, held)
         for percent, held in ((1, HELD), (100, {**HELD, what: HELD[what] + 4097}))
@@ -60,8 +60,10 @@ def test_growth_is_complained_of(
     assert command.main([]) == 0
 
 
-def test_an_untyped_exception_ends_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A call could fail in a way that no caller expects, and the soak be content."""
+def test_an_untyped_exception_ends_the_soak(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failure means that the soak passes although a call raised an untyped exception."""
 
     class Broken:
         def work(self, usernames: Iterator[str]) -> None:
@@ -77,8 +79,8 @@ def test_an_untyped_exception_ends_it(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert "KeyError: 'untyped'" in capsys.readouterr().err
 
 
-def test_an_answer_that_is_another_ones_ends_it() -> None:
-    """Calls could be mixed up, and the soak be content."""
+def test_a_response_for_another_call_ends_the_soak() -> None:
+    """A failure means that the soak passes although calls got each other's responses."""
     now = dt.datetime.now(dt.timezone.utc)
     result = SignOutResult(id="user-1", created_at=now, user_pool_id=POOL, username="user-1", attempts=1)
     assert checked(result, "user-1") == "SignOutResult"

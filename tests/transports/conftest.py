@@ -1,4 +1,4 @@
-"""Transports of either kind; and certificates: an authority of our own, and what it vouches for."""
+"""Fixtures for transports of both kinds, and for a certificate authority with its certificates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def new_transport(request: pytest.FixtureRequest) -> Iterator[NewTransport]:
-    """Makes a transport, of the one kind and then of the other."""
+    """Makes transports: the test runs with each kind."""
     if request.param == "blocking":
         yield HttpTransport
     else:
@@ -37,7 +37,7 @@ def new_transport(request: pytest.FixtureRequest) -> Iterator[NewTransport]:
     ]
 )
 def new_tls_in_tls_transport(request: pytest.FixtureRequest) -> Iterator[NewTransport]:
-    """Makes a transport that can speak TLS within TLS, of the one kind and then of the other."""
+    """Makes transports that support TLS in TLS: the test runs with each kind."""
     if request.param == "blocking":
         yield HttpTransport
     else:
@@ -47,7 +47,7 @@ def new_tls_in_tls_transport(request: pytest.FixtureRequest) -> Iterator[NewTran
 
 @pytest.fixture
 def new_async_transport() -> Iterator[NewTransport]:
-    """Makes a transport of asyncio."""
+    """Makes asyncio transports."""
     with Loop() as loop:
         yield loop.new_transport
 
@@ -60,7 +60,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture(scope="session")
 def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of its certificate."""
+    """The path of the authority's certificate."""
     path: Path = tmp_path_factory.mktemp("tls") / "authority.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)
@@ -68,7 +68,7 @@ def bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> s
 
 @pytest.fixture(scope="session")
 def server_context(authority: trustme.CA) -> ssl.SSLContext:
-    """TLS as a server on loopback speaks it, that the authority vouches for."""
+    """The TLS context of a server on loopback, with a certificate of the authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
     return context

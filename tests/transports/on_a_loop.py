@@ -1,4 +1,4 @@
-"""The asyncio transport, for tests that know the blocking one: an event loop in a thread of its own runs its calls."""
+"""Runs the asyncio transport behind the blocking interface, on an event loop in a separate thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Loop:
-    """An event loop in a thread, which ends as ``asyncio.run`` ends it. What it complains of, fails the test."""
+    """An event loop in a thread, shut down as ``asyncio.run`` does. Errors that the loop reports fail the test."""
 
     def __init__(self) -> None:
         self._transports: list[AsyncHttpTransport] = []
@@ -32,7 +32,7 @@ class Loop:
     def new_transport(self, **settings: object) -> OnALoop:
         """A transport with these settings."""
         transport = AsyncHttpTransport(**settings)  # type: ignore[arg-type]
-        self._transports.append(transport)  # aiohttp warns of a session that the garbage collector finds first
+        self._transports.append(transport)  # aiohttp warns if its session is garbage collected first
         return OnALoop(transport, self._loop)
 
     def __enter__(self) -> Self:
@@ -51,28 +51,28 @@ class Loop:
         assert not self._complaints, self._complaints
 
     def _complain(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        if "SSLProtocol._abort()" not in str(context.get("exception")):  # a defect of CPython 3.11's TLS in TLS
+        if "SSLProtocol._abort()" not in str(context.get("exception")):  # a bug in TLS in TLS of CPython 3.11
             self._complaints.append(context)
 
 
 class OnALoop:
-    """A transport whose calls are made there."""
+    """An asyncio transport with blocking methods, which run on the loop."""
 
     def __init__(self, transport: AsyncHttpTransport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
 
     def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
-        """As a blocking transport's."""
+        """Like the method of a blocking transport."""
         return asyncio.run_coroutine_threadsafe(self._send(request, timeout), self._loop).result()
 
     def close(self) -> None:
-        """As a blocking transport's."""
+        """Like the method of a blocking transport."""
         asyncio.run_coroutine_threadsafe(self._transport.close(), self._loop).result()
 
     async def _send(self, request: HttpRequest, timeout: float | None) -> HttpResponse:
         try:
             return await self._transport.send(request, timeout=timeout)
         finally:
-            for _ in range(5):  # what a loop closes is closed in one of its next rounds
+            for _ in range(5):  # asyncio closes a connection in one of its next iterations
                 await asyncio.sleep(0)

@@ -1,6 +1,6 @@
-"""A server on loopback that does exactly what its script says, byte by byte, and keeps what it was sent.
+"""A server on loopback that does exactly what its script says, byte by byte, and records what it receives.
 
-A script is a sequence of steps; each connection plays one. It knows nothing of HTTP but where a request ends.
+A script is a sequence of steps. Each connection runs one script. The server only knows where an HTTP request ends.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-#: How long, in seconds, anything is waited for before a test is given up. Nothing comes near it.
+#: How long, in seconds, a test waits for anything before it fails. Nothing takes nearly as long.
 PATIENCE = 20.0
 
-#: A whole answer, after which the connection may go on.
+#: A complete response that keeps the connection open.
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -31,9 +31,9 @@ class Peer:
     """One connection, as the server sees it.
 
     Attributes:
-        sock: Its socket; in the end, the innermost one.
-        segments: What each read of it returned, in one piece or in several.
-        requests: The requests that arrived whole.
+        sock: Its socket. With TLS, the TLS socket.
+        segments: The bytes of each read.
+        requests: The requests that arrived completely.
     """
 
     def __init__(self, server: ScriptedServer, sock: socket.socket) -> None:
@@ -43,13 +43,13 @@ class Peer:
         self.requests: list[bytes] = []
 
     def receive(self) -> bytes:
-        """Whatever comes next; nothing when the client has closed the connection."""
+        """The next bytes, or nothing if the client has closed the connection."""
         data = self.sock.recv(1 << 20)
         self.segments.append(data)
         return data
 
     def read_request(self) -> bytes:
-        """The next request, whole; nothing when the client has closed the connection."""
+        """The next complete request, or nothing if the client has closed the connection."""
         request = b""
         while True:
             data = self.receive()
@@ -77,8 +77,8 @@ def reads() -> Step:
     return step
 
 
-def hears() -> Step:
-    """Waits for something to come, such as the first message of a TLS handshake, which it then keeps to itself."""
+def receives() -> Step:
+    """Waits for any bytes, such as the first message of a TLS handshake, and discards them."""
 
     def step(peer: Peer) -> None:
         peer.receive()
@@ -87,7 +87,7 @@ def hears() -> Step:
 
 
 def sends(*pieces: bytes) -> Step:
-    """Sends the pieces, each by itself."""
+    """Sends the pieces one by one."""
 
     def step(peer: Peer) -> None:
         for piece in pieces:
@@ -128,7 +128,7 @@ def echoes() -> Step:
 
 
 def drips(start: bytes, endless: bytes = b"x") -> Step:
-    """Sends a beginning at once, and then one byte after the other, without an end."""
+    """Sends the start at once, and then one byte after the other, endlessly."""
 
     def step(peer: Peer) -> None:
         peer.sock.sendall(start)
@@ -139,7 +139,7 @@ def drips(start: bytes, endless: bytes = b"x") -> Step:
 
 
 def floods(start: bytes, endless: bytes) -> Step:
-    """Sends a beginning, and then the same again and again, as fast as it is taken."""
+    """Sends the start, and then the same bytes endlessly, as fast as the client reads them."""
 
     def step(peer: Peer) -> None:
         peer.sock.sendall(start)
@@ -150,7 +150,7 @@ def floods(start: bytes, endless: bytes) -> Step:
 
 
 def waits_for_close() -> Step:
-    """Says nothing until the client closes the connection, and then sets ``server.closed_by_client``."""
+    """Sends nothing until the client closes the connection, then sets ``server.closed_by_client``."""
 
     def step(peer: Peer) -> None:
         with suppress(ConnectionError):
@@ -181,7 +181,7 @@ def calls(function: Callable[[], object]) -> Step:
 
 
 def resets() -> Step:
-    """Breaks the connection off with a reset."""
+    """Resets the connection."""
 
     def step(peer: Peer) -> None:
         peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -191,7 +191,7 @@ def resets() -> Step:
 
 
 def secures(context: ssl.SSLContext) -> Step:
-    """Goes on in TLS."""
+    """Switches to TLS."""
 
     def step(peer: Peer) -> None:
         sock = context.wrap_socket(peer.sock, server_side=True, do_handshake_on_connect=False)
@@ -202,7 +202,7 @@ def secures(context: ssl.SSLContext) -> Step:
 
 
 def relays_to(port: int) -> Step:
-    """Carries bytes to another server on loopback and back, until one of the two has enough."""
+    """Relays bytes to another server on loopback and back, until one side closes its connection."""
 
     def step(peer: Peer) -> None:
         with socket.create_connection(("127.0.0.1", port)) as upstream:
@@ -219,16 +219,16 @@ def relays_to(port: int) -> Step:
 
 
 class ScriptedServer:
-    """Plays a script to each connection: the first one to the first, and the last one to all that follow.
+    """Runs a script on each connection: the first script on the first one, and the last script on all later ones.
 
     Args:
         scripts: The scripts.
-        context: How to speak TLS, from the start. Default: not at all.
+        context: The TLS context, for TLS from the start. Default: no TLS.
         host: The address to listen on.
 
     Attributes:
         port: The port that it listens on.
-        peers: The connections, in the order they came in.
+        peers: The connections, in the order in which they arrived.
         stopping: Set when the server is about to stop.
         closed_by_client: Set by :func:`waits_for_close`.
     """
@@ -248,7 +248,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        """Its URL; with the name ``localhost`` where it speaks TLS."""
+        """Its URL. With TLS, the host is ``localhost``."""
         return f"http://127.0.0.1:{self.port}/" if self._context is None else f"https://localhost:{self.port}/"
 
     @property
@@ -257,7 +257,7 @@ class ScriptedServer:
         return [request for peer in self.peers for request in peer.requests]
 
     def wait_until_finished(self) -> None:
-        """Waits until one more connection has come to the end of its script and is closed."""
+        """Waits until one more connection has finished its script and is closed."""
         assert self._finished.acquire(timeout=PATIENCE)
 
     def __enter__(self) -> Self:
@@ -268,12 +268,12 @@ class ScriptedServer:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stopping.set()
-        self._listener.shutdown(socket.SHUT_RDWR)  # which wakes up accept()
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes up accept()
         self._accepting.join(PATIENCE)
         self._listener.close()
         for peer in self.peers:
             with suppress(OSError):
-                # Not the method of the SSL socket, which would let go of the TLS that another thread is using.
+                # Not the method of the SSL socket: it would discard the TLS state that another thread is using.
                 socket.socket.shutdown(peer.sock, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
@@ -300,8 +300,8 @@ class ScriptedServer:
             for step in script:
                 step(peer)
         except OSError:
-            pass  # the client went away, as many a test wants it to
-        except Exception as error:  # noqa: BLE001 -- raised again where the test sees it
+            pass  # the client closed the connection, as many tests intend
+        except Exception as error:  # noqa: BLE001 -- raised again in the test's thread
             self._faults.append(error)
         finally:
             peer.sock.close()

@@ -1,4 +1,4 @@
-"""Where a name leads: many addresses, some of them dead; names with a trailing dot; names that need no proxy."""
+"""Name resolution: names with many addresses, some of them dead; names with a trailing dot; names without a proxy."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ ACCESS_KEY, SECRET_KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKE
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
-    """Makes clients, of the one kind and then of the other."""
+    """Makes clients: the test runs with each kind."""
     yield from new_clients(request.param)
 
 
 # Many addresses
 
 
-def lead(monkeypatch: pytest.MonkeyPatch, name: str, *addresses: tuple[str, int]) -> list[str]:
-    """Has a name lead to these addresses, whatever port is asked for. Returns the list of its look-ups, to be."""
+def resolve(monkeypatch: pytest.MonkeyPatch, name: str, *addresses: tuple[str, int]) -> list[str]:
+    """Makes a name resolve to these addresses, for any port. Returns a list to which each look-up is added."""
     real = socket.getaddrinfo
     lookups: list[str] = []
 
@@ -61,8 +61,8 @@ def lead(monkeypatch: pytest.MonkeyPatch, name: str, *addresses: tuple[str, int]
 
 
 @contextmanager
-def swallowing_addresses(count: int) -> Iterator[list[tuple[str, int]]]:
-    """Addresses of servers that let nobody in: to connect takes for ever."""
+def unresponsive_addresses(count: int) -> Iterator[list[tuple[str, int]]]:
+    """Addresses of servers that never accept a connection."""
     with ExitStack() as stack:
         found = []
         for number in range(count):
@@ -70,7 +70,7 @@ def swallowing_addresses(count: int) -> Iterator[list[tuple[str, int]]]:
             listener.bind((f"127.0.0.{2 + number}", 0))
             listener.listen(0)
             found.append(listener.getsockname())
-            for _ in range(3):  # which fill its queue
+            for _ in range(3):  # fill its queue
                 sock = stack.enter_context(socket.socket())
                 sock.setblocking(False)
                 sock.connect_ex(found[-1])
@@ -79,8 +79,8 @@ def swallowing_addresses(count: int) -> Iterator[list[tuple[str, int]]]:
 
 def test_each_address_gets_the_whole_connect_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure means that seven dead nodes leave no time for the eighth, which answers."""
-    with swallowing_addresses(7) as dead, ScriptedServer([serves()]) as server:
-        lookups = lead(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
+    with unresponsive_addresses(7) as dead, ScriptedServer([serves()]) as server:
+        lookups = resolve(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
         with new_client(endpoint_url=f"http://{NAME}", config=Config(connect_timeout=0.3)) as client:
             assert client.sign_out().attempts == 1
             assert client.sign_out().attempts == 1
@@ -93,8 +93,8 @@ def test_the_timeout_of_a_call_bounds_all_addresses_together(
 ) -> None:
     """A failure means that a call to a name with many dead nodes takes a multiple of its timeout."""
     begin = time.monotonic()
-    with swallowing_addresses(7) as dead, ScriptedServer([serves()]) as server:
-        lead(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
+    with unresponsive_addresses(7) as dead, ScriptedServer([serves()]) as server:
+        resolve(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
         with new_client(endpoint_url=f"http://{NAME}", config=Config(connect_timeout=connect_timeout)) as client:
             with pytest.raises(SignOutTimeoutError, match=f"could not connect to {NAME}:80") as caught:
                 client.sign_out(timeout=0.5)
@@ -105,8 +105,8 @@ def test_the_timeout_of_a_call_bounds_all_addresses_together(
 
 def test_only_unresponsive_addresses_are_a_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure means that a call to dead nodes hangs or raises an untyped error."""
-    with swallowing_addresses(3) as dead:
-        lead(monkeypatch, NAME, *dead)
+    with unresponsive_addresses(3) as dead:
+        resolve(monkeypatch, NAME, *dead)
         config = Config(connect_timeout=0.1, retries={"total_max_attempts": 1})
         with (
             new_client(endpoint_url=f"http://{NAME}", config=config) as client,
@@ -119,7 +119,7 @@ def test_the_first_of_eight_good_addresses_is_used(new_client: NewClient, monkey
     """A failure means that a call opens more connections than it needs, or none."""
     with ExitStack() as stack:
         servers = [stack.enter_context(ScriptedServer([serves()], host=f"127.0.0.{1 + number}")) for number in range(8)]
-        lead(monkeypatch, NAME, *[(f"127.0.0.{1 + number}", server.port) for number, server in enumerate(servers)])
+        resolve(monkeypatch, NAME, *[(f"127.0.0.{1 + number}", server.port) for number, server in enumerate(servers)])
         with new_client(endpoint_url=f"http://{NAME}") as client:
             for _ in range(3):
                 assert client.sign_out().attempts == 1
@@ -130,7 +130,7 @@ def test_the_first_of_eight_good_addresses_is_used(new_client: NewClient, monkey
 def test_addresses_that_refuse_are_skipped(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure means that a node that is down fails calls that another node can answer."""
     with ScriptedServer([serves()]) as server:
-        lead(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 7, ("127.0.0.1", server.port))
+        resolve(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 7, ("127.0.0.1", server.port))
         with new_client(endpoint_url=f"http://{NAME}") as client:
             assert client.sign_out().attempts == 1
 
@@ -139,7 +139,7 @@ def test_only_addresses_that_refuse_are_a_connection_error(
     new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failure means that a service that is down on all nodes causes an untyped error."""
-    lead(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 8)
+    resolve(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 8)
     with (
         new_client(endpoint_url=f"http://{NAME}", config=Config(retries={"total_max_attempts": 1})) as client,
         pytest.raises(SignOutConnectionError, match=f"could not connect to {NAME}:80: .*refused"),
@@ -151,7 +151,7 @@ def test_only_addresses_that_refuse_are_a_connection_error(
 
 
 def headers_of(request: bytes) -> dict[str, str]:
-    """The headers of a request, by their names in lower case."""
+    """The headers of a request, by lower-case name."""
     lines = request.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")[1:]
     pairs = [line.partition(":") for line in lines]
     assert len({name.lower() for name, _, _ in pairs}) == len(pairs)
@@ -159,7 +159,7 @@ def headers_of(request: bytes) -> dict[str, str]:
 
 
 def authorization_by_botocore(request: bytes) -> str:
-    """The ``Authorization`` header that botocore computes for a request, for the host that it was sent with."""
+    """The ``Authorization`` header that botocore computes for a request with the same ``Host`` header."""
     headers, body = headers_of(request), request.partition(b"\r\n\r\n")[2]
     found = re.search("Credential=[^/]+/[0-9]+/([^/]+)/cognito-idp/", headers["authorization"])
     assert found
@@ -177,7 +177,7 @@ def test_an_endpoint_with_a_trailing_dot_works_in_tls(
 ) -> None:
     """A failure means that a fully qualified endpoint name fails in TLS or breaks the signature."""
     with ScriptedServer([serves()], context=server_context) as server:
-        lookups = lead(monkeypatch, "localhost.", ("127.0.0.1", server.port))
+        lookups = resolve(monkeypatch, "localhost.", ("127.0.0.1", server.port))
         with new_client(
             endpoint_url=f"https://localhost.:{server.port}/",
             verify=bundle,
@@ -186,7 +186,7 @@ def test_an_endpoint_with_a_trailing_dot_works_in_tls(
             for _ in range(2):
                 assert client.sign_out().attempts == 1
     assert len(server.peers) == 1
-    assert lookups == ["localhost."]  # without the dot, the resolver would try the domains of its search list, too
+    assert lookups == ["localhost."]  # without the dot, the resolver would also try its search domains
     for request in server.requests:
         headers = headers_of(request)
         assert headers["host"] in (f"localhost.:{server.port}", f"localhost:{server.port}")
@@ -203,7 +203,7 @@ def test_a_tls_proxy_may_have_a_trailing_dot(
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
     ):
-        lead(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
+        resolve(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
         config = Config(proxies=proxies_to(proxy, "https", host="localhost."))
         for new_client in new_clients(kind):
             with new_client(endpoint_url=server.url, verify=bundle, config=config) as client:
@@ -218,14 +218,14 @@ def test_a_proxy_with_a_trailing_dot_is_looked_up_with_it(
 ) -> None:
     """A failure means that a resolver with a search list finds another host than with boto3."""
     with ScriptedServer([serves()]) as proxy:
-        lookups = lead(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
+        lookups = resolve(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
         config = Config(proxies=proxies_to(proxy, host="localhost."))
         with new_client(endpoint_url="http://pools.example", config=config) as client:
             assert client.sign_out().attempts == 1
     assert lookups == ["localhost."]
 
 
-# Names that need no proxy
+# Names without a proxy
 
 
 EXCEPTIONS = ["localhost:80", "localhost", "localhost:8080", "localhost:443", ".localhost", "LOCALHOST:80", "*", ""]
@@ -245,7 +245,7 @@ def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
     boto3_client = boto3.client("cognito-idp", "us-east-1", endpoint_url=endpoint_url)
     theirs = boto3_client._endpoint.http_session._proxy_config.proxy_url_for(endpoint_url)
     boto3_client.close()
-    assert (theirs is None) is should_bypass_proxies(endpoint_url)  # so that the oracles agree
+    assert (theirs is None) is should_bypass_proxies(endpoint_url)  # both oracles agree
 
     script = Script()
     for kind, transport in (("blocking", BlockingTransport(script)), ("asyncio", TaskTransport(script))):
@@ -253,7 +253,7 @@ def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
             with new_client(endpoint_url=endpoint_url, transport=transport) as client:
                 client.sign_out()
     for request in script.requests:
-        assert request.url.rstrip("/") == endpoint_url.rstrip("/")  # with its port, if it names one
+        assert request.url.rstrip("/") == endpoint_url.rstrip("/")  # including its port, if any
         proxy = find_proxy(request.url, None)
         assert (None if proxy is None else f"http://{proxy.origin}") == theirs
     assert len(script.requests) == 2
@@ -262,12 +262,12 @@ def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
 def test_no_proxy_with_a_port_bypasses_the_proxy(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure means that ``NO_PROXY=localhost:80`` is ignored because the URL loses its port."""
     with ScriptedServer([serves()]) as proxy, ScriptedServer([serves()]) as server:
-        lead(monkeypatch, "localhost", ("127.0.0.1", server.port))
+        resolve(monkeypatch, "localhost", ("127.0.0.1", server.port))
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", "localhost:80")
         with new_client(endpoint_url="http://localhost:80") as client:
             assert client.sign_out().attempts == 1
-        with new_client(endpoint_url="http://localhost") as client:  # which names no port, so it has a proxy
+        with new_client(endpoint_url="http://localhost") as client:  # without a port, so it uses the proxy
             assert client.sign_out().attempts == 1
     assert (len(server.requests), len(proxy.requests)) == (1, 1)
     assert headers_of(server.requests[0])["host"] == "localhost"

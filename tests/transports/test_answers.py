@@ -1,4 +1,4 @@
-"""What a server says before something goes wrong is not lost: statuses, error codes, short messages, early refusals."""
+"""Responses are read even if the connection then fails: statuses, error codes, short messages, early errors."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
-    """Makes clients, of the one kind and then of the other."""
+    """Makes clients: the test runs with each kind."""
     yield from new_clients(request.param)
 
 
-# A body that is cut off
+# A truncated body
 
 BODY = b'{"__type": "Other", "message": "the whole mess'
 CUTS = {
@@ -73,7 +73,7 @@ ENDS: dict[str, list[Step]] = {"reset": [resets()], "closed": []}
 def test_an_error_response_with_a_truncated_body_keeps_its_status_and_code(
     status: int, aws_code: str, error_class: type[ServiceError], cut: bytes, end: list[Step], new_client: NewClient
 ) -> None:
-    """A failure means that a refusal looks like a network error and is retried in vain."""
+    """A failure means that a refusal looks like a network error and is retried."""
     head = b"HTTP/1.1 %d \r\nX-Amzn-ErrorType: %s:http://internal/\r\nx-amzn-RequestId: 1\r\n" % (
         status,
         aws_code.encode(),
@@ -121,7 +121,7 @@ def test_a_badly_framed_error_response_closes_its_connection(framing: bytes, new
         [reads(), sends(b"HTTP/1.1 500 \r\n" + framing), waits_for_close()],
         [serves()],
     ) as server:
-        with suppress(SignOutConnectionError):  # either will do
+        with suppress(SignOutConnectionError):  # both outcomes are allowed
             assert transport.send(make_request(server.url), timeout=PATIENCE).status == 500
         assert server.closed_by_client.wait(PATIENCE)
         assert transport.send(make_request(server.url), timeout=PATIENCE).body == b"{}"
@@ -151,7 +151,7 @@ def waits_until_read() -> Step:
 
 
 def unread(sock: socket.socket) -> int:
-    """How many bytes have arrived on a socket that nobody has read."""
+    """The number of bytes that have arrived on a socket and have not been read."""
     count = bytearray(4)
     fcntl.ioctl(sock, termios.FIONREAD, count)
     return int.from_bytes(count, sys.byteorder)
@@ -196,14 +196,14 @@ def test_a_plain_text_body_without_a_length_is_the_error_message(new_client: New
     assert caught.value.message == "no capacity"
 
 
-# An early answer
+# An early response
 
 REFUSAL = json.dumps({"__type": "NotAuthorizedException", "message": "Too early!"}).encode()
 EARLY = b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(REFUSAL), REFUSAL)
 
 
 def reads_only(count: int) -> Step:
-    """Reads the beginning of what arrives. A socket that is closed with the rest unread sends a reset."""
+    """Reads the first bytes that arrive. Closing a socket with unread data sends a reset."""
 
     def step(peer: Peer) -> None:
         received = b""
@@ -245,7 +245,7 @@ def test_an_early_error_response_to_a_large_body_is_read(
     assert len(server.peers) == 10
 
 
-# A proxy's answer
+# A proxy's response
 
 
 @pytest.mark.parametrize("body", [b"", b"agent:open-sesame is not a user of mine"])

@@ -1,4 +1,4 @@
-"""The asyncio transport over real sockets, as far as it differs from the blocking one: loops, cancelling, forks."""
+"""Tests of the asyncio transport that the blocking one does not need: event loops, cancellation, forks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from .scripted import (
     answers,
     calls,
     echoes,
-    hears,
     reads,
+    receives,
     serves,
     waits_for_close,
 )
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Any:
-    """If this failed, normal work would fill the log, with what an event loop complains of."""
+    """A failure means that normal work fills the log with errors of the event loop."""
     yield
     gc.collect()
     assert not caplog.records
 
 
 async def send(transport: AsyncHttpTransport, url: str, timeout: float | None = PATIENCE) -> HttpResponse:
-    """Sends a request that is like any other."""
+    """Sends an ordinary request."""
     return await transport.send(make_request(url), timeout=timeout)
 
 
@@ -61,7 +61,7 @@ def test_a_transport_outlives_its_event_loops() -> None:
     assert len(server.peers) == 3
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the loop's own
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # for the loop itself
 @pytest.mark.parametrize("is_used_again", [True, False])
 def test_a_loop_that_was_closed_without_cleanup_causes_no_warnings(is_used_again: bool) -> None:
     """A failure means that closing a loop by hand logs errors about its connections."""
@@ -102,7 +102,7 @@ def test_concurrent_calls_share_one_pool_and_one_tls_context(bundle: str, server
 
     with ScriptedServer([echoes()], context=server_context) as server:
         asyncio.run(main(server.url))
-    assert 16 <= len(server.peers) < 32  # a server may end a connection at any time
+    assert 16 <= len(server.peers) < 32  # some connections may not be reused
 
 
 @pytest.mark.parametrize("where", ["the handshake", "the response", "an idle connection's response"])
@@ -124,7 +124,7 @@ def test_cancelling_closes_the_connection(where: str) -> None:
 
     arrived = threading.Semaphore(0)
     first: dict[str, list[Step]] = {
-        "the handshake": [hears()],
+        "the handshake": [receives()],
         "the response": [reads()],
         "an idle connection's response": [answers(OK), reads()],
     }
@@ -194,7 +194,7 @@ def test_a_connection_that_was_closed_while_the_loop_was_busy_is_not_reused() ->
         transport = AsyncHttpTransport()
         for _ in range(3):
             assert (await send(transport, server.url)).status == 200
-            server.wait_until_finished()  # which blocks the loop
+            server.wait_until_finished()  # this blocks the loop
         await transport.close()
 
     with ScriptedServer([answers(OK)]) as server:

@@ -1,6 +1,6 @@
-"""Idle connections that are dead without the client's knowledge: a call over one costs a retry, and no call fails.
+"""Idle connections that have died unnoticed: a call over one needs a retry, and no call fails.
 
-Also home of :class:`Calls`, which lets one test call both clients.
+This module also defines :class:`Calls`, which lets one test use both clients.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from botocore.session import Session
 from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutResult
 
 from .on_a_loop import Loop
-from .scripted import OK, PATIENCE, ScriptedServer, calls, hears, reads, resets, sends, serves, waits_for_close
+from .scripted import OK, PATIENCE, ScriptedServer, calls, reads, receives, resets, sends, serves, waits_for_close
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -45,7 +45,7 @@ class Calls:
     """The blocking client's calls. Use it as a context manager.
 
     Args:
-        arguments: The client's. Default: a pair of keys, and a botocore session that all tests share.
+        arguments: Arguments of the client. Default: a pair of keys, and a botocore session that all tests share.
     """
 
     def __init__(self, **arguments: Any) -> None:
@@ -78,11 +78,11 @@ class Calls:
 
 
 class CallsOnALoop(Calls):
-    """The async client's calls, which an event loop in another thread runs.
+    """The async client's calls, made on an event loop in another thread.
 
     Args:
         loop: The event loop.
-        arguments: The client's.
+        arguments: Arguments of the client.
     """
 
     def __init__(self, loop: Loop, **arguments: Any) -> None:
@@ -90,12 +90,12 @@ class CallsOnALoop(Calls):
         self._loop = loop._loop
 
     def sign_out(self, username: str = "alice", *, timeout: float | None = None) -> SignOutResult:
-        """As the blocking client's."""
+        """Like the method of the blocking client."""
         result: SignOutResult = self._run(self._client.sign_out(user_pool_id=POOL, username=username, timeout=timeout))
         return result
 
     def sign_out_many(self, usernames: Iterable[str], *, max_concurrency: int) -> list[SignOutOutcome]:
-        """As the blocking client's."""
+        """Like the method of the blocking client."""
 
         async def collect() -> list[SignOutOutcome]:
             outcomes = self._client.sign_out_many(
@@ -106,11 +106,11 @@ class CallsOnALoop(Calls):
         return self._run(collect())
 
     def close(self) -> None:
-        """As the blocking client's."""
+        """Like the method of the blocking client."""
 
         async def close() -> None:
             await self._client.aclose()
-            for _ in range(5):  # what a loop closes is closed in one of its next rounds
+            for _ in range(5):  # asyncio closes a connection in one of its next iterations
                 await asyncio.sleep(0)
 
         self._run(close())
@@ -124,7 +124,7 @@ class CallsOnALoop(Calls):
 
 @cache
 def _session() -> Session:
-    """Made once, since that takes longer than a call."""
+    """A session, created once because that takes longer than a call."""
     return Session()
 
 
@@ -139,14 +139,14 @@ def new_clients(kind: str) -> Iterator[NewClient]:
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
-    """Makes clients, of the one kind and then of the other."""
+    """Makes clients: the test runs with each kind."""
     yield from new_clients(request.param)
 
 
 def server_of_dying_connections(*death: Step) -> ScriptedServer:
-    """A server whose first ten connections answer once, all at the same time, and then die. The others live."""
-    all_of_them = threading.Barrier(IDLE)
-    dying: Script = [reads(), calls(lambda: all_of_them.wait(PATIENCE)), sends(OK), *death]
+    """A server whose first ten connections answer once, all at the same time, and then die. Later ones stay alive."""
+    all_arrived = threading.Barrier(IDLE)
+    dying: Script = [reads(), calls(lambda: all_arrived.wait(PATIENCE)), sends(OK), *death]
     return ScriptedServer(*[dying] * IDLE, [serves()])
 
 
@@ -158,12 +158,12 @@ def fill_pool(client: Calls) -> None:
 
 
 DEATHS: dict[str, list[Step]] = {
-    "reset by the first bytes": [hears(), resets()],
+    "reset by the first bytes": [receives(), resets()],
     "reset by the request": [reads(), resets()],
     "closed by the request": [reads()],
     "silent": [reads(), waits_for_close()],
 }
-#: Short, for silence; long enough for a busy machine to answer.
+#: In seconds. Short, because some servers stay silent, but long enough for a response on a busy machine.
 READ_TIMEOUT = 0.4
 
 
@@ -196,7 +196,7 @@ def test_ten_dead_connections_fail_no_user_of_many(death: list[Step], new_client
 
 
 def serves_until_idle(seconds: float) -> Step:
-    """Answers requests until none has come for so long; then it closes the connection."""
+    """Answers requests until none has arrived for this time, then closes the connection."""
 
     def step(peer: Peer) -> None:
         while select.select([peer.sock], [], [], seconds)[0] and peer.read_request():
@@ -209,7 +209,7 @@ def test_a_server_that_closes_idle_connections_fails_no_call(new_client: NewClie
     """A failure means that calls sometimes fail when the server's keep-alive time ends."""
     never = threading.Event()
 
-    def call_again_and_again(number: int) -> list[int]:
+    def call_repeatedly(number: int) -> list[int]:
         attempts = []
         with new_client(endpoint_url=server.url) as client:
             for call in range(20):
@@ -218,7 +218,7 @@ def test_a_server_that_closes_idle_connections_fails_no_call(new_client: NewClie
         return attempts
 
     with ScriptedServer([serves_until_idle(0.05)]) as server, ThreadPoolExecutor(10) as threads:
-        attempts = [each for of_client in threads.map(call_again_and_again, range(10)) for each in of_client]
+        attempts = [each for of_client in threads.map(call_repeatedly, range(10)) for each in of_client]
     assert len(attempts) == 200
     assert max(attempts) <= 2
     assert 10 < len(server.peers) < 200  # some connections were used again, and some were closed before

@@ -1,4 +1,4 @@
-"""Edges of the transports that no server causes by itself, and whether the environment names a proxy."""
+"""Edge cases of the transports that no server can cause alone, and the detection of proxies in the environment."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_a_header_with_an_invalid_name_is_rejected(name: str) -> None:
 def test_a_request_that_a_server_does_not_read_ends_at_the_deadline(new_transport: NewTransport) -> None:
     """A failure means that a server that stops reading blocks a call forever."""
     transport = new_transport(read_timeout=0.3)
-    with socket.create_server(("127.0.0.1", 0)) as listener:  # whose queue accepts the connection, and nothing reads it
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # its queue accepts the connection, and nothing reads it
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         with pytest.raises(SignOutTimeoutError):
             transport.send(make_request(url, b"x" * 20_000_000), timeout=PATIENCE)
 
 
 def test_a_reset_within_a_proxys_error_response_keeps_the_status() -> None:
-    """A failure means that a proxy's refusal looks like a lost connection and is retried in vain."""
+    """A failure means that a proxy's refusal looks like a lost connection and is retried."""
     refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\nno"
     with ScriptedServer([answers(refusal), resets()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
@@ -63,18 +63,18 @@ def test_closing_in_one_thread_does_not_break_calls_in_another() -> None:
     """A failure means that closing a client makes a call in another thread raise a KeyError."""
     transport, ends, faults = HttpTransport(), threading.Event(), []
 
-    def closes() -> None:
+    def close_repeatedly() -> None:
         while not ends.is_set():
             transport.close()
 
     with ScriptedServer([serves()]) as server:
-        thread = threading.Thread(target=closes)
+        thread = threading.Thread(target=close_repeatedly)
         thread.start()
         try:
             for _ in range(200):
                 try:
                     assert send(transport, server.url).status == 200
-                except Exception as error:  # noqa: BLE001 -- any is one too many
+                except Exception as error:  # noqa: BLE001 -- no exception is acceptable here
                     faults.append(error)
         finally:
             ends.set()

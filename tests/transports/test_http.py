@@ -1,4 +1,4 @@
-"""The blocking transport over real sockets: what it sends, what it takes for a response, and how long it waits."""
+"""Both transports over real sockets: what they send, what they accept as a response, and how long they wait."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from .scripted import (
     drips,
     echoes,
     floods,
-    hears,
     reads,
+    receives,
     resets,
     sends,
     serves,
@@ -50,7 +50,7 @@ SECRETS = ("AKIDEXAMPLE", "session-token", "alice")
 def make_request(
     url: str, body: bytes = b'{"Username": "alice"}', headers: Mapping[str, str] | None = None
 ) -> HttpRequest:
-    """A request with all that a real one has, as far as a transport can tell."""
+    """A request that looks like a real one to a transport."""
     fixed = {
         "Host": "service.example",
         "Content-Length": str(len(body)),
@@ -61,20 +61,20 @@ def make_request(
 
 
 def send(transport: Transport, url: str, *, timeout: float | None = PATIENCE) -> HttpResponse:
-    """Sends a request that is like any other."""
+    """Sends an ordinary request."""
     return transport.send(make_request(url), timeout=timeout)
 
 
 @pytest.fixture
 def transport(new_transport: NewTransport) -> Iterator[Transport]:
-    """A transport as it is by default."""
+    """A transport with default settings."""
     transport = new_transport()
     yield transport
     transport.close()
 
 
 class Interruption(BaseException):
-    """Like ``KeyboardInterrupt``, which would end the test run."""
+    """Stands in for ``KeyboardInterrupt``, which would end the test run."""
 
 
 # What is sent
@@ -115,12 +115,12 @@ def test_sockets_are_set_up_for_small_messages(keepalive: bool, new_transport: N
 
 
 def client_sockets(server: ScriptedServer) -> list[socket.socket]:
-    """The open sockets of this process that lead to the server."""
+    """The open sockets of this process that are connected to the server."""
     found = (item for item in gc.get_objects() if isinstance(item, socket.socket) and item.fileno() != -1)
-    return [sock for sock in found if sock.family != socket.AF_UNIX and leads_to(sock, server.port)]
+    return [sock for sock in found if sock.family != socket.AF_UNIX and is_connected_to(sock, server.port)]
 
 
-def leads_to(sock: socket.socket, port: int) -> bool:
+def is_connected_to(sock: socket.socket, port: int) -> bool:
     """Whether the socket is connected to a port."""
     try:
         return bool(sock.getpeername()[1] == port)
@@ -207,9 +207,9 @@ CLOSED = {
     "HTTP/1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
     "until it closes": (HEAD + b"\r\n{}", 200, b"{}"),
     "until it closes, an empty refusal": (b"HTTP/1.1 503 Busy\r\n\r\n", 503, b""),
-    "more than 1 MiB": (sized(LONG + b"yz"), 200, LONG + b"y"),
+    "more than 1 MiB": (sized(LONG + b"yz")[:-1], 200, LONG + b"y"),
     "far more than 1 MiB": (HEAD + b"Content-Length: 999999999999999\r\n\r\n" + LONG + b"yz", 200, LONG + b"y"),
-    "more than 1 MiB in chunks": (chunked(LONG, b"yz"), 200, LONG + b"y"),
+    "more than 1 MiB in chunks": (chunked(LONG, b"yz", end=b""), 200, LONG + b"y"),
     "more than 1 MiB until it closes": (HEAD + b"\r\n" + LONG + b"yz", 200, LONG + b"y"),
 }
 
@@ -240,7 +240,7 @@ def test_response_headers_are_read_unchanged(transport: Transport) -> None:
     with ScriptedServer([answers(data)]) as server:
         headers = send(transport, server.url).headers
         transport.close()
-    headers = {name: " ".join(value.split()) for name, value in headers.items()}  # how much of a fold is kept, varies
+    headers = {name: " ".join(value.split()) for name, value in headers.items()}  # whitespace in a fold varies
     assert Headers(headers) == {"x-two": "a, b", "x-fold": "a b", "x-latin": "é", "x-empty": "", "content-length": "0"}
 
 
@@ -289,7 +289,7 @@ BROKEN = {
     "no encoding": HEAD + b"Transfer-Encoding: identity\r\n\r\n{}",
     "a negative chunk": chunked(end=b"-1\r\n{}\r\n0\r\n\r\n"),
     "a chunk without a size": chunked(end=b"\r\n{}\r\n0\r\n\r\n"),
-    "a chunk of no hex": chunked(end=b"zz\r\n{}\r\n0\r\n\r\n"),
+    "a chunk size that is not hexadecimal": chunked(end=b"zz\r\n{}\r\n0\r\n\r\n"),
     "a chunk of many digits": chunked(end=b"f" * 17 + b"\r\n{}\r\n0\r\n\r\n"),
     "a chunk that is never sent": chunked(end=b"f" * 16 + b"\r\n{}"),
     "a chunk longer than its size": chunked(end=b"1\r\n{}\r\n0\r\n\r\n"),
@@ -312,7 +312,7 @@ def test_an_incomplete_or_malformed_response_is_a_connection_error(transport: Tr
     assert_no_secrets(caught.value)
 
 
-#: What one HTTP library tolerates and another refuses.
+#: Responses that some HTTP libraries accept and others reject.
 TOLERATED = {
     "too many headers": HEAD + b"A: b\r\n" * 20000 + b"Content-Length: 2\r\n\r\n{}",
     "headers cut off": HEAD + b"Content-Length: 0\r\n",
@@ -326,7 +326,7 @@ TOLERATED = {
     "a chunk with a space before it": chunked(end=b" 2\r\n{}\r\n0\r\n\r\n"),
     "a chunk size of many bytes": chunked(end=b"0" * 70000 + b"2\r\n{}\r\n0\r\n\r\n"),
     "a broken trailer": chunked(b"{}", end=b"0\r\nno header\r\n\r\n"),
-    "100 for ever": b"HTTP/1.1 100 Continue\r\n\r\n" * 3000 + OK,
+    "endless 100": b"HTTP/1.1 100 Continue\r\n\r\n" * 3000 + OK,
     "a header with a space in its name": HEAD + b"Content-Length : 3\r\n\r\n{} ",
     "a NUL in a header": HEAD + b"X-A: a\x00b\r\nContent-Length: 2\r\n\r\n{}",
     "a NUL in the reason": b"HTTP/1.1 200 O\x00K\r\nContent-Length: 2\r\n\r\n{}",
@@ -355,7 +355,7 @@ def test_a_response_that_only_some_libraries_accept_is_read_correctly_or_rejecte
 @pytest.mark.parametrize("data", [sized(b"{}"), chunked(b"{", b"}"), b"HTTP/1.1 100 \r\n\r\n" + OK])
 def test_a_response_that_is_truncated_anywhere_is_a_connection_error(transport: Transport, data: bytes) -> None:
     """A failure means that a lost connection can look like a sign-out."""
-    end = b"0\r\n\r\n" if b"chunked" in data else b""  # http.client takes the end of the stream for that of these
+    end = b"0\r\n\r\n" if b"chunked" in data else b""  # http.client accepts the end of the stream in its place
     data = data.removesuffix(end)
     cuts = range(len(data))
     with ScriptedServer(*([answers(data[:cut])] for cut in cuts)) as server:
@@ -376,8 +376,8 @@ def test_a_response_that_arrives_byte_by_byte_is_read(transport: Transport) -> N
     assert len(server.peers) == 1
 
 
-class AnyAnswer:
-    """What the server answers next, for a property test to set."""
+class NextResponse:
+    """The bytes that the server sends next. A property test sets them."""
 
     data = b""
 
@@ -392,9 +392,9 @@ FRAGMENTS = st.sampled_from(
 
 
 @pytest.fixture(scope="module")
-def any_server() -> Iterator[tuple[AnyAnswer, ScriptedServer]]:
-    """A server that answers each connection with what it is told to, and closes it."""
-    box = AnyAnswer()
+def any_server() -> Iterator[tuple[NextResponse, ScriptedServer]]:
+    """A server that answers each connection with the bytes that the test sets, and closes it."""
+    box = NextResponse()
 
     def answer(peer: Any) -> None:
         peer.read_request()
@@ -409,7 +409,7 @@ def any_server() -> Iterator[tuple[AnyAnswer, ScriptedServer]]:
 @example(OK)
 @example(HEAD + b"\r\n")
 def test_any_bytes_end_in_a_response_or_a_typed_error(
-    new_transport: NewTransport, any_server: tuple[AnyAnswer, ScriptedServer], data: bytes
+    new_transport: NewTransport, any_server: tuple[NextResponse, ScriptedServer], data: bytes
 ) -> None:
     """A failure means that a call raises an exception that is not a SignOutError."""
     box, server = any_server
@@ -446,9 +446,9 @@ def test_connections_are_kept_and_the_last_one_is_used_first() -> None:
 def test_the_number_of_idle_connections_is_limited(kept: int) -> None:
     """A failure means that a burst of calls keeps its sockets open forever."""
     burst = 5
-    all_of_them = threading.Barrier(burst)
+    all_arrived = threading.Barrier(burst)
     transport = HttpTransport(max_pool_connections=kept)
-    with ScriptedServer([reads(), calls(lambda: all_of_them.wait(PATIENCE)), sends(OK), serves()]) as server:
+    with ScriptedServer([reads(), calls(lambda: all_arrived.wait(PATIENCE)), sends(OK), serves()]) as server:
         with ThreadPoolExecutor(burst) as threads:
             list(threads.map(send, [transport] * burst, [server.url] * burst))
         for _ in range(burst - kept):
@@ -578,7 +578,7 @@ def test_a_forked_child_opens_its_own_connections() -> None:
 
 
 def fork(work: Any, url: str) -> int:
-    """Does the work in a child, which exits with 0 if it went well."""
+    """Forks a child that does the work and exits with 0 on success. Returns its process id."""
     child = os.fork()
     if child:
         return child
@@ -599,7 +599,7 @@ def test_an_interrupt_closes_the_connection(where: str, server_context: ssl.SSLC
     handler = signal.signal(signal.SIGUSR1, interrupt)
     script: Script = [calls(lambda: signal.pthread_kill(main, signal.SIGUSR1)), waits_for_close()]
     try:
-        first = reads() if where == "the response" else hears()
+        first = reads() if where == "the response" else receives()
         with ScriptedServer([first, *script]) as server:
             url = server.url if where == "the response" else server.url.replace("http:", "https:")
             with pytest.raises(Interruption):
@@ -630,15 +630,15 @@ def test_an_interrupt_while_connecting_closes_the_socket() -> None:
 
 
 def interrupt(*_: object) -> None:
-    """A signal's handler."""
+    """A signal handler."""
     raise Interruption
 
 
-# Not connected, and too late
+# Connection errors and timeouts
 
 
 def unused_port() -> int:
-    """A port that nobody listens on."""
+    """A port that no process listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -646,7 +646,7 @@ def unused_port() -> int:
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        pytest.param(f"http://127.0.0.1:{unused_port()}/", "refused", id="nobody listens"),
+        pytest.param(f"http://127.0.0.1:{unused_port()}/", "refused", id="refused"),
         ("http://nowhere.invalid/", "could not connect to nowhere.invalid:80"),
         (f"http://{'a' * 64}.invalid/", "could not connect to a+.invalid:80"),
         ("https://nowhere.invalid/", "could not connect to nowhere.invalid:443"),
@@ -716,19 +716,19 @@ def test_connecting_ends_at_the_deadline(
 
 @contextmanager
 def unanswering_server() -> Iterator[str]:
-    """The URL of a server that lets nobody in."""
+    """The URL of a server that never accepts a connection."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
         port = listener.getsockname()[1]
-        for _ in range(3):  # who fill its queue
+        for _ in range(3):  # fill its queue
             stack.enter_context(connecting(port))
         yield f"http://127.0.0.1:{port}/"
 
 
 def connecting(port: int) -> socket.socket:
-    """A socket that is about to connect."""
+    """A socket that has started to connect."""
     sock = socket.socket()
     sock.setblocking(False)
     sock.connect_ex(("127.0.0.1", port))
@@ -767,7 +767,7 @@ SLOW: dict[str, list[Step]] = {
     "status line": [reads(), drips(b"HTTP/1.1 200 ")],
     "headers": [reads(), drips(HEAD + b"X-A: ")],
     "many headers": [reads(), drips(HEAD, b"A: b\r\n")],
-    "100 again and again": [reads(), drips(b"", b"HTTP/1.1 100 \r\n\r\n")],
+    "100 repeatedly": [reads(), drips(b"", b"HTTP/1.1 100 \r\n\r\n")],
     "body": [reads(), drips(HEAD + b"Content-Length: 9999\r\n\r\n")],
     "body until it closes": [reads(), drips(HEAD + b"\r\n")],
     "chunk size": [reads(), drips(chunked(end=b""), b"0")],
@@ -816,7 +816,7 @@ def test_an_endless_response_is_read_only_up_to_the_limit(
 
 
 def assert_no_secrets(error: BaseException) -> None:
-    """Neither the error nor what it was caused by shows anything of the request."""
+    """Checks that neither the error nor its causes show anything of the request."""
     shown: BaseException | None = error
     while shown is not None:
         assert not any(secret in f"{shown} {shown!r}" for secret in SECRETS)

@@ -1,4 +1,4 @@
-"""The messages of the seam: what they compare equal to, what they show, and what importing them costs."""
+"""The messages between clients and transports: equality, repr, immutability, and the cost of importing them."""
 
 from __future__ import annotations
 

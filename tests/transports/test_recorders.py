@@ -1,4 +1,4 @@
-"""Recorders of HTTP, which replace a library's classes for a while: vcrpy records and replays calls of both clients."""
+"""HTTP recorders, which temporarily replace a library's classes: vcrpy records and replays calls of both clients."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
 
 @pytest.fixture(params=["blocking", "asyncio"])
 def new_client(request: pytest.FixtureRequest) -> Iterator[NewClient]:
-    """Makes clients, of the one kind and then of the other."""
+    """Makes clients: the test runs with each kind."""
     yield from new_clients(request.param)
 
 
@@ -42,13 +42,13 @@ def fake() -> FakeCognito:
 
 
 def client_of(server: FakeCognitoServer, new_client: NewClient) -> Calls:
-    """A client that calls the fake's server."""
+    """A client of the fake's server."""
     keys = Credentials(server.fake.access_key, server.fake.secret_key)
     return new_client(endpoint_url=server.endpoint_url, credentials=keys)
 
 
 def cassette(path: Path, record_mode: str) -> Any:
-    """A cassette, to be entered."""
+    """A cassette, to use in a ``with`` statement."""
     return vcr.use_cassette(str(path), record_mode=record_mode)
 
 
@@ -146,7 +146,7 @@ def test_a_request_that_is_not_in_the_cassette_is_not_sent(
 ) -> None:
     """A failure means that a test that must not use the network signs out a real user."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
-        if is_warm:  # its pool has an idle connection, which was made before the recorder replaced anything
+        if is_warm:  # its pool has an idle connection from before the recorder replaced anything
             client.sign_out()
         with cassette(tmp_path / "cassette.yaml", "none"):
             for _ in range(2):
@@ -167,7 +167,7 @@ def test_requests_of_sign_out_many_that_are_not_in_the_cassette_are_not_sent(
         if is_warm:
             client.sign_out()
         with cassette(tmp_path / "c.yaml", "none"), pytest.raises(CannotOverwriteExistingCassetteException):
-            client.sign_out_many(["alice", "bob"], max_concurrency=1)  # vcrpy is not made for several threads
+            client.sign_out_many(["alice", "bob"], max_concurrency=1)  # vcrpy does not support several threads
         assert len(fake.requests) == is_warm
         (outcome,) = client.sign_out_many(["alice"], max_concurrency=1)
         assert type(outcome) is SignOutResult

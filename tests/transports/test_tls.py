@@ -1,4 +1,4 @@
-"""TLS over real sockets: who is trusted, who is not, and whose fault it is."""
+"""TLS over real sockets: which servers are trusted, and how failures are reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def context_with(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    """TLS as a server speaks it that has this certificate."""
+    """The TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -69,14 +69,14 @@ def test_a_stale_connection_is_detected_in_tls(
 
 
 def expired(authority: trustme.CA) -> ssl.SSLContext:
-    """A server whose certificate ran out yesterday."""
+    """The context of a server whose certificate expired yesterday."""
     now = dt.datetime.now(dt.timezone.utc)
     begin, end = now - dt.timedelta(days=9), now - dt.timedelta(days=1)
     return context_with(authority.issue_cert("localhost", not_before=begin, not_after=end))
 
 
 def old(authority: trustme.CA) -> ssl.SSLContext:
-    """A server that speaks TLS 1.1 at best."""
+    """The context of a server that supports at most TLS 1.1."""
     context = context_with(authority.issue_cert("localhost"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -86,8 +86,8 @@ def old(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-def demanding(authority: trustme.CA) -> ssl.SSLContext:
-    """A server that wants to see a client's certificate."""
+def requires_client_certificate(authority: trustme.CA) -> ssl.SSLContext:
+    """The context of a server that requires a client certificate."""
     context = context_with(authority.issue_cert("localhost", "127.0.0.1"))
     authority.configure_trust(context)
     context.verify_mode = ssl.CERT_REQUIRED
@@ -99,7 +99,7 @@ UNTRUSTED: dict[str, Any] = {
     "unknown authority": (lambda _: context_with(trustme.CA().issue_cert("localhost")), "certificate verify failed"),
     "expired": (expired, "certificate has expired"),
     "TLS 1.1": (old, "(?i)protocol"),
-    "no client certificate": (demanding, "(?i)certificate required|EOF|reset|broken pipe"),
+    "no client certificate": (requires_client_certificate, "(?i)certificate required|EOF|reset|broken pipe"),
 }
 
 
@@ -146,7 +146,7 @@ def test_the_client_certificate_is_sent(
 ) -> None:
     """A failure means that ``Config(client_cert=…)`` is ignored."""
     transport = new_transport(verify=bundle, client_cert=client_cert[2] if in_one_file else client_cert[:2])
-    with ScriptedServer([serves()], context=demanding(authority)) as server:
+    with ScriptedServer([serves()], context=requires_client_certificate(authority)) as server:
         assert send(transport, server.url).status == 200
         transport.close()
 
@@ -177,7 +177,7 @@ def test_plain_bytes_within_tls_are_a_connection_error(
 
     def forges(peer: Peer) -> None:
         peer.read_request()
-        socket.socket.send(peer.sock, OK)  # beside the TLS of this socket
+        socket.socket.send(peer.sock, OK)  # bypasses the TLS of this socket
 
     with ScriptedServer([forges, waits_for_close()], context=server_context) as server:
         transport = new_transport(verify=bundle)
@@ -191,14 +191,14 @@ def test_a_tls_close_notify_ends_the_connection(
 ) -> None:
     """A failure means that a connection that the server has closed is used again."""
 
-    def says_farewell(peer: Peer) -> None:
+    def closes_tls(peer: Peer) -> None:
         assert isinstance(peer.sock, ssl.SSLSocket)
-        with suppress(OSError):  # the client closes the connection, and says nothing
+        with suppress(OSError):  # the client closes the connection without close_notify
             peer.sock.unwrap()
 
-    with ScriptedServer([answers(HEAD + b"\r\n{}"), says_farewell], [answers(OK)], context=server_context) as server:
+    with ScriptedServer([answers(HEAD + b"\r\n{}"), closes_tls], [answers(OK)], context=server_context) as server:
         transport = new_transport(verify=bundle)
-        assert send(transport, server.url).body == b"{}"  # which the farewell ends
+        assert send(transport, server.url).body == b"{}"  # close_notify ends this response
         assert send(transport, server.url).body == b"{}"
         transport.close()
     assert len(server.peers) == 2
@@ -246,7 +246,7 @@ def unusable(name: str, folder: Path) -> str:
 
 @pytest.mark.parametrize("name", ["missing", "folder", "empty", "garbage", "no certificate", "NUL"])
 @pytest.mark.parametrize(
-    "culprit", ["CA bundle", "CA bundle beside a certificate", "client certificate", "client certificate's key"]
+    "culprit", ["CA bundle", "CA bundle with a client certificate", "client certificate", "client certificate's key"]
 )
 def test_an_unusable_certificate_file_is_named(
     culprit: str,
@@ -261,7 +261,7 @@ def test_an_unusable_certificate_file_is_named(
     path = "with a \0" if name == "NUL" else unusable(name, tmp_path)
     arguments: dict[str, dict[str, Any]] = {
         "CA bundle": {"verify": path},
-        "CA bundle beside a certificate": {"verify": path, "client_cert": client_cert[2]},
+        "CA bundle with a client certificate": {"verify": path, "client_cert": client_cert[2]},
         "client certificate": {"verify": bundle, "client_cert": path},
         "client certificate's key": {"verify": bundle, "client_cert": (client_cert[0], path)},
     }

@@ -1,5 +1,5 @@
-"""Kinds of TLS that need more than a handshake: certificates that are asked for late, encrypted keys, key logs, and
-tools that replace the ``ssl`` module or parts of it.
+"""TLS beyond the handshake: post-handshake client certificates, encrypted keys, key logs, and tools that replace
+the ``ssl`` module or parts of it.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def is_proxied(request: pytest.FixtureRequest) -> bool:
     return bool(request.param == "proxied")
 
 
-# Certificates that are asked for after the handshake
+# Client certificates after the handshake
 
 
 @pytest.fixture
 def asking_context(authority: trustme.CA) -> ssl.SSLContext:
-    """A server that can ask for the client's certificate after the handshake, which TLS 1.3 allows."""
+    """The context of a server that can request a client certificate after the handshake, which TLS 1.3 allows."""
     context = context_with(authority.issue_cert("localhost"))
     authority.configure_trust(context)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -63,9 +63,7 @@ def asking_context(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def asks_for_certificate(names: list[str]) -> Step:
-    """Reads a request, asks for the client's certificate, notes the name in it, and answers this request and the
-    following ones.
-    """
+    """Reads a request, requests the client's certificate, records its name, and answers this request and later ones."""
 
     def step(peer: Peer) -> None:
         sock = peer.sock
@@ -73,15 +71,15 @@ def asks_for_certificate(names: list[str]) -> Step:
         peer.read_request()
         assert sock.getpeercert() is None
         sock.verify_client_post_handshake()
-        sock.do_handshake()  # which sends the question
-        sock.settimeout(0)  # the answer is not data: a read that waits for data would wait for the next request
+        sock.do_handshake()  # sends the certificate request
+        sock.settimeout(0)  # the certificate is not data: a blocking read would wait for the next request
         while not sock.getpeercert():
             select.select([sock], [], [], PATIENCE)
             try:
                 assert not sock.recv(1)
             except ssl.SSLWantReadError:
                 continue
-            return  # the client has gone
+            return  # the client has closed the connection
         sock.settimeout(None)
         certificate: Any = sock.getpeercert()
         names.append(certificate["subjectAltName"][0][1])
@@ -162,7 +160,7 @@ def test_an_encrypted_key_is_a_configuration_error(
     assert all(path in caught.value.message for path in files)
 
 
-#: Every way to a client's key. It prints the code of each error.
+#: Uses an encrypted key in every possible way. Prints whether each error is the expected one.
 ENCRYPTED_CALLS = """
 import asyncio, sys
 from cognito_signout import AsyncSignOutClient, ConfigurationError, SignOutClient
@@ -170,7 +168,7 @@ from botocore.config import Config
 if sys.stdin.isatty():
     import fcntl, termios
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    open('/dev/tty').close()  # where OpenSSL asks for a pass phrase
+    open('/dev/tty').close()  # where OpenSSL prompts for a pass phrase
 
 bundle, certificate, key, both = sys.argv[1:]
 user = {'user_pool_id': 'us-east-1_Ab129faBb', 'username': 'alice'}
@@ -256,7 +254,7 @@ def test_an_empty_sslkeylogfile_is_ignored(
 def test_a_key_log_that_can_not_be_written_is_a_configuration_error(
     is_proxied: bool, new_transport: NewTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that the call is retried in vain, or the error does not name the variable."""
+    """A failure means that the call is retried, or the error does not name the variable."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
     with ScriptedServer([serves()]) as server:
         transport = new_transport(proxies=proxies_to(server) if is_proxied else None)
@@ -268,7 +266,7 @@ def test_a_key_log_that_can_not_be_written_is_a_configuration_error(
 # Tools that replace the ssl module, or parts of it
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/x-amz-json-1.1\r\n\r\n{}"
-#: What each program begins with, once the tool is active.
+#: The start of each program, after the code that activates the tool.
 PROGRAM = """
 import asyncio, sys
 from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutTimeoutError
@@ -278,7 +276,7 @@ user = {'user_pool_id': 'us-east-1_Ab129faBb', 'username': 'alice'}
 
 
 def run(code: str, *arguments: str, **variables: str) -> str:
-    """Runs a program. Returns what it printed."""
+    """Runs a program. Returns its output."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env={**os.environ, **variables},
@@ -321,7 +319,7 @@ def test_truststore_works(verify: str, is_proxied: bool, bundle: str, server_con
     assert [len(peer.requests) for peer in server.peers] == [2, 2]
 
 
-#: What makes threads, sockets and TLS green, and defines ``spawn`` and ``wait``.
+#: Code that makes threads, sockets and TLS green, and defines ``spawn`` and ``wait``.
 GREEN = {
     "eventlet": """
 import warnings
@@ -367,8 +365,8 @@ with SignOutClient(endpoint_url=url, verify=bundle) as client:
     outcomes = client.sign_out_many(user_pool_id=user['user_pool_id'], usernames=users)
     assert sorted(outcome.username for outcome in outcomes) == sorted(users)
 """
-    both_are_there = threading.Barrier(2)
-    waits = [reads(), calls(lambda: both_are_there.wait(PATIENCE)), sends(ANSWER), serves(ANSWER)]
+    both_arrived = threading.Barrier(2)
+    waits = [reads(), calls(lambda: both_arrived.wait(PATIENCE)), sends(ANSWER), serves(ANSWER)]
     with ScriptedServer(waits, waits, [serves(ANSWER)], context=server_context) as server:
         run(green + PROGRAM + code, server.url, bundle)
     assert len(server.requests) == 22
@@ -381,7 +379,7 @@ def test_green_threads_notice_closed_connections_and_deadlines(
     code = """
 with SignOutClient(endpoint_url=url, verify=bundle) as client, SignOutClient(endpoint_url=sys.argv[3]) as other:
     client.sign_out(**user)
-    other.sign_out(**user)  # which returns when the first connection is closed
+    other.sign_out(**user)  # returns after the first connection is closed
     assert client.sign_out(**user).attempts == 1
     try: client.sign_out(**user, timeout=0.3)
     except SignOutTimeoutError: print('late')

@@ -1,4 +1,4 @@
-"""The async client where aiohttp is not installed: what works without it, and what says that it is needed."""
+"""The async client without aiohttp: what works, and the error that asks to install it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
 
-#: A process in which aiohttp can't be imported.
+#: The start of a program that can't import aiohttp.
 PROLOGUE = """
 import asyncio, sys
 sys.modules["aiohttp"] = None
@@ -18,7 +18,7 @@ USER = {"user_pool_id": "us-east-1_Test00001", "username": "alice"}
 
 
 def run(code: str, *arguments: str) -> str:
-    """What the code prints in such a process."""
+    """Runs the code in a process without aiohttp. Returns its output."""
     done = subprocess.run(
         [sys.executable, "-c", PROLOGUE + code, *arguments], capture_output=True, text=True, check=False, timeout=120
     )
