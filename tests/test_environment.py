@@ -147,7 +147,7 @@ for variables, pool in json.load(sys.stdin):
     resolver = Resolver(options)
     try:
         settings = resolver.settings(pool)
-        answer["settings"] = asdict(settings)
+        answer["settings"] = {**asdict(settings, recurse=False), "endpoint": settings.endpoint._asdict()}
         answer["credentials"] = asdict(resolver.credentials.current())
         answer["proxy"] = str(find_proxy(settings.endpoint.url, settings.proxies))
     except SignOutError as error:
