@@ -257,7 +257,7 @@ def _error_of(fault: Exception, doing: str, proxy: Proxy | None) -> SignOutError
     if isinstance(fault, SignOutError):
         return fault
     cause: Any = fault
-    if isinstance(fault, asyncio.TimeoutError):  # another class than TimeoutError before Python 3.11
+    if isinstance(fault, (TimeoutError, asyncio.TimeoutError)):  # two classes before Python 3.11
         cause = TimeoutError()
     elif isinstance(fault, aiohttp.ClientError) and proxy is not None:  # it may show the proxy's password
         status = f": HTTP {fault.status}" if isinstance(fault, aiohttp.ClientHttpProxyError) else ""
