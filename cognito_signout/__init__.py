@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from ._bulk.outcomes import AsyncSignOutOutcomes, SignOutOutcomes
     from ._config.botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
     from .aio import AsyncSignOutClient
     from .client import SignOutClient
     from .errors import (
+        AccessDeniedError,
         AuthenticationError,
         ConfigurationError,
         CredentialsError,
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from .models import ErrorDetails, ErrorEnvelope, SignOutOutcome, SignOutResult, SuccessData, SuccessEnvelope
 
 __all__ = [
+    "AccessDeniedError",
     "AsyncSignOutClient",
+    "AsyncSignOutOutcomes",
     "AuthenticationError",
     "BotocoreConfig",
     "BotocoreSession",
@@ -53,6 +57,7 @@ __all__ = [
     "SignOutConnectionError",
     "SignOutError",
     "SignOutOutcome",
+    "SignOutOutcomes",
     "SignOutResult",
     "SignOutTimeoutError",
     "StaticCredentials",
@@ -68,7 +73,9 @@ __all__ = [
 
 _LAZY = {
     "AsyncSignOutClient": "aio",
+    "AsyncSignOutOutcomes": "_bulk.outcomes",
     "SignOutClient": "client",
+    "SignOutOutcomes": "_bulk.outcomes",
     **dict.fromkeys(
         ("BotocoreConfig", "BotocoreSession", "FrozenCredentialsSource", "StaticCredentials"), "_config.botocore"
     ),
@@ -76,7 +83,7 @@ _LAZY = {
     **dict.fromkeys(("SignOutOutcome", "SignOutResult"), "models"),
 }
 
-_MODULES = ("aio", "client", "errors", "models", "testing", "transports")
+_MODULES = ("aio", "client", "errors", "models", "revocation", "testing", "transports")
 
 
 def __getattr__(name: str) -> object:

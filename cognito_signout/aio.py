@@ -1,4 +1,4 @@
-"""The async client, and the driver that performs the steps of a call."""
+"""The async client, which gets a new runtime in a forked child, and the driver that performs a call's steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING
 
 from ._call import flow as _flow
-from ._call.steps import Authenticate, Configure, Flow, Send, Step
+from ._call.steps import Authenticate, Configure, Flow, Send
 from ._call.telemetry import observed
 from ._concurrency import forks
 from ._config.options import Options
@@ -15,12 +15,13 @@ from .errors import ConfigurationError, SignOutError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+    from collections.abc import AsyncIterable, Iterable
     from datetime import timedelta
     from types import TracebackType
 
     from typing_extensions import Self
 
+    from ._bulk.outcomes import AsyncSignOutOutcomes
     from ._config.botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
     from ._runtime import AsyncRuntime
     from .models import SignOutOutcome, SignOutResult
@@ -64,6 +65,7 @@ class AsyncSignOutClient:
         credentials: FrozenCredentialsSource | StaticCredentials | None = None,
         config: BotocoreConfig | None = None,
         transport: AsyncTransport | None = None,
+        timeout: float | timedelta | None = None,
     ) -> None:
         self._options = Options(
             region_name=region_name,
@@ -78,18 +80,20 @@ class AsyncSignOutClient:
         if transport is not None and not all(map(inspect.iscoroutinefunction, methods)):
             raise ConfigurationError("transport must have async send(request, *, timeout) and async close()")
         self._transport = transport
+        self._timeout = _flow.check_timeout(timeout)
         self._start()
         forks.register(self)
 
     async def sign_out(
-        self, *, user_pool_id: str, username: str, timeout: float | timedelta | None = None
+        self, *, user_pool_id: str, username: str, timeout: float | timedelta | None = _flow.CLIENT_TIMEOUT
     ) -> SignOutResult:
         """Signs a user out of all devices: revokes every refresh token issued to the user so far.
 
         Arguments, result and errors are those of :meth:`SignOutClient.sign_out`. ``timeout`` also limits the resolution
-        of credentials and of the endpoint's name. Cancelling the call releases its connection; the user may be signed
-        out or not.
+        of credentials and the DNS lookup of the endpoint. Cancelling the call releases its connection; the user may be
+        signed out or not.
         """
+        timeout = self._timeout if timeout is _flow.CLIENT_TIMEOUT else timeout
         runtime = self._runtime()
         return await _drive(
             _flow.sign_out(runtime, runtime.shared, user_pool_id=user_pool_id, username=username, timeout=timeout),
@@ -103,14 +107,14 @@ class AsyncSignOutClient:
         usernames: Iterable[str] | AsyncIterable[str],
         max_rate: float | None = None,
         max_concurrency: int = 10,
-        timeout: float | timedelta | None = None,
-    ) -> AsyncGenerator[SignOutOutcome, None]:
+        timeout: float | timedelta | None = _flow.CLIENT_TIMEOUT,
+    ) -> AsyncSignOutOutcomes:
         """Signs out any number of users, as fast as the account's quota allows, and yields an outcome for each.
 
         Arguments, outcomes and errors are those of :meth:`SignOutClient.sign_out_many`, with these differences.
         ``usernames`` may also be an async iterable, and outcomes are yielded while it waits for the next username. Each
-        call runs in a task. A :class:`ConfigurationError` is raised while iterating. To stop early, use
-        ``contextlib.aclosing``, which cancels the requests in flight.
+        call runs in a task. A :class:`ConfigurationError` is raised while iterating. To stop early, close the iterator,
+        or use it with ``async with``: requests in flight are cancelled.
 
         >>> import asyncio
         >>> from cognito_signout.testing import FakeCognito
@@ -122,10 +126,12 @@ class AsyncSignOutClient:
         >>> asyncio.run(main())
         ['alice']
         """
+        from ._bulk.outcomes import AsyncSignOutOutcomes
         from ._bulk.pacing import Pacer
-        from ._bulk.progress import check_arguments
+        from ._bulk.progress import Progress, check_arguments
         from ._bulk.tasks import in_tasks
 
+        timeout = self._timeout if timeout is _flow.CLIENT_TIMEOUT else timeout
         check_arguments(
             user_pool_id=user_pool_id,
             usernames=usernames,
@@ -146,10 +152,10 @@ class AsyncSignOutClient:
             except SignOutError as error:
                 return error
 
-        return in_tasks(sign_out, usernames, max_concurrency=max_concurrency)
+        return AsyncSignOutOutcomes(in_tasks(sign_out, usernames, Progress(max_concurrency, pacer)))
 
     async def aclose(self) -> None:
-        """Closes the connections, but not a transport that was passed in. A later call opens new ones."""
+        """Closes this event loop's connections, but not a transport that was passed in. A later call opens new ones."""
         await self._own_runtime.close()
 
     async def __aenter__(self) -> Self:
@@ -160,8 +166,21 @@ class AsyncSignOutClient:
     ) -> None:
         await self.aclose()
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self  # Django copies the attributes of a test class
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"{type(self).__name__} can't be pickled; create a client in each process")
+
+    def __repr__(self) -> str:
+        options = getattr(self, "_options", None)  # missing if the constructor has failed
+        return f"{type(self).__name__}({'' if options is None else options.shown()})"
+
     def _after_fork(self) -> None:
-        """In a forked child: starts again. What the parent used belongs to the parent's event loop."""
+        """In a forked child: creates a new runtime. The old one belongs to the parent's event loop."""
         forks.inherited.append(self._own_runtime)
         self._start()
 
@@ -176,13 +195,21 @@ class AsyncSignOutClient:
 
 
 async def _drive(flow: Flow, runtime: AsyncRuntime) -> SignOutResult:
-    """Does what the flow asks for, until it is done."""
+    """Performs the steps of a flow until it ends."""
     flow = observed(flow)
     try:
         step = next(flow)
         while True:
+            answer: object = None
             try:
-                answer = await _perform(step, runtime)
+                if isinstance(step, Send):
+                    answer = await runtime.send(step.request, step.settings, step.timeout)
+                elif isinstance(step, Authenticate):
+                    answer = await runtime.credentials(step.refused, step.timeout)
+                elif isinstance(step, Configure):
+                    answer = await runtime.settings(step.user_pool_id, step.timeout)
+                else:
+                    await runtime.sleep(step.seconds)
             except Exception as error:  # noqa: BLE001 -- the flow handles it
                 step = flow.throw(error)
             else:
@@ -192,14 +219,3 @@ async def _drive(flow: Flow, runtime: AsyncRuntime) -> SignOutResult:
         return result
     finally:
         flow.close()  # now, and not when the traceback is dropped
-
-
-async def _perform(step: Step, runtime: AsyncRuntime) -> object:
-    if isinstance(step, Send):
-        return await runtime.send(step.request, step.settings, step.timeout)
-    if isinstance(step, Configure):
-        return await runtime.settings(step.user_pool_id, step.timeout)
-    if isinstance(step, Authenticate):
-        return await runtime.credentials(step.refused, step.timeout)
-    await runtime.sleep(step.seconds)
-    return None

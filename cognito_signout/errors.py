@@ -1,21 +1,22 @@
 """The exceptions, and the table that maps the service's error codes to them.
 
-Nothing here does I/O. ``str()`` and ``repr()`` of an error mask the username, even if the service's message contains
-it, and text that looks like a key.
+Nothing here does I/O. ``str()``, ``repr()``, ``message``, ``args`` and the envelope of an error contain no username,
+key or token. The service's message, which may contain them, is in ``service_message``.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._masking import masked, masked_id
+from ._masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .models import ErrorEnvelope
+    from ._envelopes import ErrorEnvelope
 
 __all__ = [
+    "AccessDeniedError",
     "AuthenticationError",
     "ConfigurationError",
     "CredentialsError",
@@ -41,15 +42,17 @@ class SignOutError(Exception):
 
     Attributes:
         code: A stable, upper-case name for the kind of error, such as ``USER_NOT_FOUND``.
-        message: What went wrong, verbatim. It may contain the username or a session token if the service quoted
-            them; ``str(error)`` and ``repr(error)`` show ``***`` instead.
-        user_pool_id: The user pool of the call; ``None`` if it is not known.
-        username: The user of the call; ``None`` if it is not known.
+        message: What went wrong, in at most 4 KiB. Safe to show and to log: ``***`` replaces the username, keys, tokens
+            and passwords.
+        user_pool_id: The user pool of the call; empty if the error is not about a user.
+        username: The user of the call; empty if the error is not about a user.
         attempts: The number of requests sent.
         retryable: Whether the same call may succeed later.
         aws_code: The service's error code, such as ``UserNotFoundException``; ``None`` if there was none.
         http_status: The HTTP status of the response; ``None`` if there was no response.
         request_id: The service's ID of the request, for AWS support; ``None`` if there was none.
+        service_message: The service's message, verbatim; ``None`` if there was none. It may contain the username, and
+            even the session token: do not log it.
         reason_code: The ``reasonCode`` of an ``InvalidParameterException``, else ``None``.
     """
 
@@ -61,23 +64,25 @@ class SignOutError(Exception):
         message: str,
         *,
         code: str | None = None,
-        user_pool_id: str | None = None,
-        username: str | None = None,
+        user_pool_id: str = "",
+        username: str = "",
         attempts: int = 0,
         retryable: bool | None = None,
         aws_code: str | None = None,
         http_status: int | None = None,
         request_id: str | None = None,
+        service_message: str | None = None,
         reason_code: str | None = None,
     ) -> None:
-        super().__init__()  # no args: printing them would print the username
-        self.message = message
+        self.message: str = masked(message, username)
+        super().__init__(self.message)
         self.user_pool_id = user_pool_id
         self.username = username
         self.attempts = attempts
         self.aws_code = aws_code
         self.http_status = http_status
         self.request_id = request_id
+        self.service_message = service_message
         self.reason_code = reason_code
         if code is not None:
             self.code = code
@@ -85,12 +90,12 @@ class SignOutError(Exception):
             self.retryable = retryable
 
     def to_envelope(self) -> ErrorEnvelope:
-        """The error as the documented JSON envelope, with the message verbatim.
+        """The error as the documented JSON envelope.
 
         >>> UserNotFoundError("User does not exist.").to_envelope()
         {'success': False, 'error': {'code': 'USER_NOT_FOUND', 'message': 'User does not exist.'}}
         """
-        return {"success": False, "error": {"code": self.code, "message": self.message}}
+        return {"success": False, "error": {"code": self._mask_code(self.code), "message": self.message}}
 
     def __str__(self) -> str:
         details = [self._mask_code(self.code)]
@@ -99,15 +104,15 @@ class SignOutError(Exception):
         if self.http_status is not None:
             details.append(f"HTTP {self.http_status}")
         if self.request_id is not None:
-            details.append(f"request id {masked_id(self.request_id, self.username)}")
+            details.append(f"request id {self._mask(self.request_id)}")
         if self.attempts > 1:
             details.append(f"{self.attempts} attempts")
-        return f"{self._mask(self.message)} [{', '.join(details)}]"
+        return f"{self.message} [{', '.join(details)}]"
 
     def __repr__(self) -> str:
         fields: dict[str, object] = {
             "code": self._mask_code(self.code),
-            "message": self._mask(self.message),
+            "message": self.message,
             "user_pool_id": self.user_pool_id,
             "attempts": self.attempts,
             "retryable": self.retryable,
@@ -115,14 +120,14 @@ class SignOutError(Exception):
         answered = {
             "aws_code": self.aws_code and self._mask_code(self.aws_code),
             "http_status": self.http_status,
-            "request_id": self.request_id and masked_id(self.request_id, self.username),
+            "request_id": self.request_id and self._mask(self.request_id),
             "reason_code": self.reason_code and self._mask(self.reason_code),
         }
         fields |= {name: value for name, value in answered.items() if value is not None}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.__dict__)
+        return _restore, (type(self), self.args, self.__dict__)
 
     def _mask_code(self, code: str) -> str:
         # Known codes contain no usernames. Masking would only make them unreadable for a user called "user".
@@ -132,17 +137,18 @@ class SignOutError(Exception):
         return masked(text, self.username)
 
 
-def _restore(cls: type[SignOutError], state: dict[str, Any]) -> SignOutError:
+def _restore(cls: type[SignOutError], args: tuple[Any, ...], state: dict[str, Any]) -> SignOutError:
     """Creates a copied or unpickled error without ``__init__``, whose arguments a subclass may change."""
     error = cls.__new__(cls)
+    error.args = args
     error.__dict__.update(state)
     return error
 
 
 class ValidationError(SignOutError, ValueError):
-    """An argument breaks the service model's constraints. Nothing was sent.
+    """An argument is invalid, such as a username that breaks the service's constraints. Nothing was sent.
 
-    The subclass :class:`InvalidParameterError` means that the service found a parameter invalid.
+    Only the subclass :class:`InvalidParameterError` comes from the service, which found a parameter invalid.
     """
 
     code = "VALIDATION_ERROR"
@@ -189,7 +195,7 @@ class InvalidResponseError(SignOutError):
 
 
 class ServiceError(SignOutError):
-    """The service refused the request. The base class of the classes below."""
+    """The service responded with an error. The base class of the classes below."""
 
 
 class InvalidParameterError(ServiceError, ValidationError):
@@ -208,10 +214,16 @@ class ResourceNotFoundError(ServiceError):
     code = "RESOURCE_NOT_FOUND"
 
 
-class NotAuthorizedError(ServiceError):
-    """The credentials are valid, but do not allow ``cognito-idp:AdminUserGlobalSignOut`` on this pool
-    (``NotAuthorizedException``, ``AccessDeniedException``).
+class AccessDeniedError(ServiceError):
+    """The credentials are valid, but IAM does not allow ``cognito-idp:AdminUserGlobalSignOut`` on this pool
+    (``AccessDeniedException``).
     """
+
+    code = "ACCESS_DENIED"
+
+
+class NotAuthorizedError(ServiceError):
+    """Cognito refuses the request for this user (``NotAuthorizedException``, ``ForbiddenException``)."""
 
     code = "NOT_AUTHORIZED"
 
@@ -278,12 +290,13 @@ BY_AWS_CODE: Mapping[str, type[ServiceError]] = {
     "ValidationException": InvalidParameterError,
     "UserNotFoundException": UserNotFoundError,
     "ResourceNotFoundException": ResourceNotFoundError,
-    "AccessDenied": NotAuthorizedError,
-    "AccessDeniedException": NotAuthorizedError,
+    "AccessDenied": AccessDeniedError,
+    "AccessDeniedException": AccessDeniedError,
+    "OptInRequired": AccessDeniedError,
+    "UnauthorizedOperation": AccessDeniedError,
+    "ForbiddenException": NotAuthorizedError,
     "NotAuthorized": NotAuthorizedError,
     "NotAuthorizedException": NotAuthorizedError,
-    "OptInRequired": NotAuthorizedError,
-    "UnauthorizedOperation": NotAuthorizedError,
     "AuthFailure": AuthenticationError,
     "ExpiredToken": AuthenticationError,
     "ExpiredTokenException": AuthenticationError,
@@ -311,7 +324,7 @@ BY_AWS_CODE: Mapping[str, type[ServiceError]] = {
     **dict.fromkeys(THROTTLING_CODES, TooManyRequestsError),
 }
 
-#: The class of each code of the documented envelope, to read an envelope back.
+#: The class of each code of the documented envelope, for responses that are envelopes.
 BY_CODE: Mapping[str, type[SignOutError]] = {
     cls.code: cls
     for cls in (
@@ -323,6 +336,7 @@ BY_CODE: Mapping[str, type[SignOutError]] = {
         InvalidResponseError,
         UserNotFoundError,
         ResourceNotFoundError,
+        AccessDeniedError,
         NotAuthorizedError,
         AuthenticationError,
         TooManyRequestsError,

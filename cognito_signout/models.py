@@ -1,6 +1,7 @@
 """The result of a sign-out, and the JSON envelopes.
 
-These are frozen values. All times are those of the service. For what a sign-out ends, and what it leaves to expire, see
+These are frozen values. Times come from the service, unless its response has none. What a sign-out revokes, and
+what stays valid until it expires:
 https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_AdminUserGlobalSignOut.html
 """
 
@@ -8,52 +9,26 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from ._masking import masked_id
+from ._masking import masked, without_keys
 from .errors import SignOutError, ValidationError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from ._envelopes import ErrorDetails, ErrorEnvelope, SuccessData, SuccessEnvelope
+
 __all__ = ["ErrorDetails", "ErrorEnvelope", "SignOutOutcome", "SignOutResult", "SuccessData", "SuccessEnvelope"]
 
-#: The validity of access and ID tokens, unless the app client has another setting.
-DEFAULT_TOKEN_VALIDITY = timedelta(hours=1)
-#: How long a hosted-UI cookie can still get new tokens. It can't be configured.
+#: How far the ``iat`` of Cognito's tokens can be ahead of the time of issue, in seconds.
+IAT_TOLERANCE = 1
+#: How long a hosted-UI cookie can get new tokens after its last use, unless the pool is configured otherwise.
 HOSTED_UI_COOKIE_VALIDITY = timedelta(hours=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-class SuccessData(TypedDict):
-    """The ``data`` of a :class:`SuccessEnvelope`."""
-
-    id: str
-    created_at: str
-
-
-class SuccessEnvelope(TypedDict):
-    """A sign-out as JSON: ``{"success": true, "data": {"id": …, "created_at": …}}``."""
-
-    success: Literal[True]
-    data: SuccessData
-
-
-class ErrorDetails(TypedDict):
-    """The ``error`` of an :class:`ErrorEnvelope`."""
-
-    code: str
-    message: str
-
-
-class ErrorEnvelope(TypedDict):
-    """A failed sign-out as JSON: ``{"success": false, "error": {"code": …, "message": …}}``."""
-
-    success: Literal[False]
-    error: ErrorDetails
 
 
 def _check_is_aware(_result: object, _attribute: object, created_at: datetime) -> None:
@@ -82,7 +57,7 @@ class SignOutResult:
     attempts: int = 1
 
     def __repr__(self) -> str:
-        shown = {"id": masked_id(self.id, self.username), "created_at": self.created_at}
+        shown = {"id": masked(without_keys(self.id), self.username), "created_at": self.created_at}
         shown |= {"user_pool_id": self.user_pool_id, "attempts": self.attempts}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
@@ -95,8 +70,8 @@ class SignOutResult:
             issued_at: The token's ``iat`` claim, in seconds since the epoch, or an aware datetime.
 
         Returns:
-            ``True`` if the token was issued at or before this sign-out. Both are compared in whole
-            seconds, and a tie counts as revoked.
+            ``True`` if the token was issued at or before this sign-out. Whole seconds are compared, with one second of
+            tolerance: Cognito's ``iat`` can be a second ahead.
 
         Raises:
             ValidationError: The datetime has no time zone, or the number is not finite.
@@ -104,17 +79,17 @@ class SignOutResult:
         >>> signed_out = SignOutResult(
         ...     id="1", created_at=datetime(2025, 1, 1, tzinfo=timezone.utc), user_pool_id="us-east-1_A", username="a"
         ... )
-        >>> signed_out.revokes(issued_at=1735689600), signed_out.revokes(issued_at=1735689601)
+        >>> signed_out.revokes(issued_at=1735689600), signed_out.revokes(issued_at=1735689602)
         (True, False)
         """
-        return _seconds(issued_at) <= _whole_seconds(self.created_at)
+        return _seconds(issued_at) <= whole_seconds(self.created_at) + IAT_TOLERANCE
 
-    def tokens_expire_by(self, validity: timedelta = DEFAULT_TOKEN_VALIDITY) -> datetime:
+    def tokens_expire_by(self, validity: timedelta) -> datetime:
         """When the last access or ID token issued before this sign-out expires.
 
         Args:
-            validity: The longest validity of access and ID tokens in the settings of the pool's app clients.
-                Default: 1 hour, which is Cognito's default.
+            validity: The longest validity of access and ID tokens in the settings of the pool's app clients. Cognito's
+                default is an hour, and its maximum a day.
 
         Raises:
             ValidationError: ``validity`` is not a timedelta, is negative, or reaches beyond the year 9999.
@@ -128,8 +103,10 @@ class SignOutResult:
 
     @property
     def hosted_ui_expires_by(self) -> datetime:
-        """When the last hosted-UI (managed login) cookie that can still get new tokens expires, which is one hour after
-        the sign-out. To end that session at once, send the browser to the pool's ``/logout``.
+        """An hour after the sign-out. A hosted-UI (managed login) cookie expires then if it is not used again.
+
+        Until then it can get new tokens. Each use starts the hour again, and a pool may be configured with longer
+        sessions. To end the session at once, send the browser to the pool's ``/logout``.
         """
         return self.tokens_expire_by(HOSTED_UI_COOKIE_VALIDITY)
 
@@ -143,7 +120,7 @@ def _seconds(issued_at: datetime | float) -> int:
     if isinstance(issued_at, datetime):
         if issued_at.utcoffset() is None:
             raise ValidationError("issued_at needs a time zone: a datetime without one could mean any instant")
-        return _whole_seconds(issued_at)
+        return whole_seconds(issued_at)
     if isinstance(issued_at, int) and not isinstance(issued_at, bool):
         return issued_at
     if not isinstance(issued_at, float) or not math.isfinite(issued_at):
@@ -151,9 +128,18 @@ def _seconds(issued_at: datetime | float) -> int:
     return math.floor(issued_at)
 
 
-def _whole_seconds(moment: datetime) -> int:
+def whole_seconds(moment: datetime) -> int:
+    """The whole seconds since the epoch."""
     return (moment - _EPOCH) // timedelta(seconds=1)  # exact, unlike timestamp()
 
 
 #: The outcome for one user. Results and errors have a ``user_pool_id`` and a ``username``.
 SignOutOutcome: TypeAlias = SignOutResult | SignOutError
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:  # an envelope
+        from . import _envelopes
+
+        return getattr(_envelopes, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
-"""Servers on loopback, with real sockets: the service's stand-in, a proxy, and those that credentials come from.
+"""Servers on loopback, with real sockets: a stand-in for the service, a proxy, and sources of credentials.
 
-Each one keeps what arrived at it. They know nothing of the library under test.
+Each server records its requests. They don't use the library.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-#: How long, in seconds, a server waits for a client that says nothing. Nothing in a test comes near it.
+#: How long a server waits for a silent client, in seconds. Tests are far faster.
 PATIENCE = 20
 
 
@@ -48,7 +48,7 @@ class Arrival:
 
 @frozen
 class Reply:
-    """What a server answers."""
+    """The response of a server."""
 
     status: int
     body: str
@@ -68,7 +68,7 @@ class LoopbackServer:
         self._thread = threading.Thread(target=self._listener.serve_forever, kwargs={"poll_interval": 0.02})
 
     def answer(self, arrival: Arrival) -> Reply:
-        """What to answer: success, until a subclass knows better."""
+        """The response to a request: success, unless a subclass overrides it."""
         return Reply(200, "{}", "application/x-amz-json-1.1")
 
     @property
@@ -78,7 +78,7 @@ class LoopbackServer:
 
     @property
     def netloc(self) -> str:
-        """Its address, as it stands in a URL."""
+        """Its address, as in a URL."""
         return f"127.0.0.1:{self.port}"
 
     @property
@@ -99,7 +99,7 @@ class LoopbackServer:
 
 
 class Proxy(LoopbackServer):
-    """A proxy: answers whole URLs itself, and leads every tunnel to one server, whatever host it was asked for.
+    """A proxy. It answers forwarded requests itself, and leads every tunnel to one server, whatever the host.
 
     Args:
         upstream: The port on loopback that tunnels lead to.
@@ -114,10 +114,10 @@ class Proxy(LoopbackServer):
 
 
 class CredentialSources(LoopbackServer):
-    """Where credentials come from over HTTP: STS, SSO, a container's endpoint and an instance's metadata.
+    """Sources of credentials over HTTP: STS, SSO, a container's endpoint and an instance's metadata.
 
-    Each of them gives fixed keys, whose names say where they are from, and refuses whoever does not ask as its
-    protocol wants.
+    Each of them returns fixed keys, whose names say where they are from, and refuses requests that don't follow its
+    protocol.
     """
 
     CONTAINER_TOKEN = "container-authorization"
@@ -125,7 +125,7 @@ class CredentialSources(LoopbackServer):
     SSO_TOKEN = "sso-access"
 
     def answer(self, arrival: Arrival) -> Reply:
-        """The keys, or what was wrong."""
+        """The keys, or an error."""
         path = arrival.target.partition("?")[0]
         if arrival.method == "POST":
             return self._sts(arrival)
@@ -197,7 +197,7 @@ _SSO_CREDENTIALS = json.dumps(
 
 
 class _Listener(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing the server waits for its threads, and no socket is left behind
+    daemon_threads = False  # so that closing the server waits for its threads and leaves no socket behind
 
     def __init__(self, server: LoopbackServer, context: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -213,7 +213,7 @@ class _Listener(ThreadingHTTPServer):
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up, or doesn't like the certificate, is no error of the server's."""
+        """A client that hangs up or refuses the certificate is not an error of the server."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -264,11 +264,11 @@ class _Handler(BaseHTTPRequestHandler):
             _relay(self.connection, upstream)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        """Says nothing."""
+        """Nothing."""
 
 
 def _relay(client: socket.socket, upstream: socket.socket) -> None:
-    """Passes on what either side says, until one of them has nothing more to say."""
+    """Passes on the bytes of both sides, until one of them closes its connection."""
     other = {client: upstream, upstream: client}
     while True:
         waiting = isinstance(client, ssl.SSLSocket) and client.pending()

@@ -1,4 +1,4 @@
-"""The result: which tokens a sign-out ended, and when the rest of them ends."""
+"""The result: which tokens a sign-out revokes, and when the others expire."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cognito_signout import SignOutResult, ValidationError
-from cognito_signout.models import DEFAULT_TOKEN_VALIDITY, HOSTED_UI_COOKIE_VALIDITY
+from cognito_signout.models import HOSTED_UI_COOKIE_VALIDITY
 
 NEW_YEAR = datetime(2025, 1, 1, tzinfo=timezone.utc)
 NEW_YEAR_SECONDS = 1735689600
 
 
 def signed_out(created_at: datetime = NEW_YEAR, **changes: Any) -> SignOutResult:
-    """Alice's sign-out."""
+    """A sign-out of Alice."""
     return attrs.evolve(
         SignOutResult(id="request", created_at=created_at, user_pool_id="us-east-1_Ab129faBb", username="alice"),
         **changes,
     )
 
 
-class Unsettled(tzinfo):
-    """A time zone that can't say how far from UTC it is."""
+class ZoneWithoutOffset(tzinfo):
+    """A time zone without an offset from UTC."""
 
     def utcoffset(self, _: datetime | None) -> None:
-        """Nothing that can be said."""
+        """No offset."""
 
     dst = tzname = utcoffset
 
@@ -47,16 +47,19 @@ class Unsettled(tzinfo):
         (NEW_YEAR_SECONDS - 1, True),
         (NEW_YEAR_SECONDS, True),
         (NEW_YEAR_SECONDS + 0.999, True),
-        (NEW_YEAR_SECONDS + 1, False),
+        (NEW_YEAR_SECONDS + 1, True),
+        (NEW_YEAR_SECONDS + 1.999, True),
+        (NEW_YEAR_SECONDS + 2, False),
         (NEW_YEAR_SECONDS - 0.001, True),
         (1e300, False),
         pytest.param(10**400, False, id="past any float"),
         pytest.param(-(10**400), True, id="before any float"),
         (NEW_YEAR, True),
         (NEW_YEAR + timedelta(microseconds=999_999), True),
-        (NEW_YEAR + timedelta(seconds=1), False),
+        (NEW_YEAR + timedelta(seconds=1), True),
+        (NEW_YEAR + timedelta(seconds=2), False),
         (datetime(2025, 1, 1, 5, 30, tzinfo=timezone(timedelta(hours=5, minutes=30))), True),
-        (datetime(2025, 1, 1, 5, 30, 1, tzinfo=timezone(timedelta(hours=5, minutes=30))), False),
+        (datetime(2025, 1, 1, 5, 30, 2, tzinfo=timezone(timedelta(hours=5, minutes=30))), False),
         (datetime(2024, 12, 31, 16, tzinfo=timezone(-timedelta(hours=8))), True),
     ],
 )
@@ -64,7 +67,7 @@ class Unsettled(tzinfo):
 def test_a_token_issued_at_or_before_the_sign_out_is_revoked(
     issued_at: float | datetime, revoked: bool, fraction: timedelta
 ) -> None:
-    """A stolen token would go on working, or one issued after the sign-out be refused."""
+    """A stolen token is accepted, or a token issued after the sign-out is refused."""
     assert signed_out(NEW_YEAR + fraction).revokes(issued_at=issued_at) is revoked
 
 
@@ -78,21 +81,21 @@ moments = st.datetimes(timezones=st.timezones() | st.just(timezone.utc))
 )
 @settings(deadline=None)
 def test_both_times_are_compared_in_whole_seconds(created_at: datetime, issued_at: datetime) -> None:
-    """A token of the same second would be judged by a fraction that its ``iat`` does not have."""
+    """A token of the same second is judged by a fraction that its ``iat`` does not have."""
     epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
     created, issued = ((moment - epoch) // timedelta(seconds=1) for moment in (created_at, issued_at))
     outcome = signed_out(created_at)
-    assert outcome.revokes(issued_at=issued_at) is (issued <= created)
-    assert outcome.revokes(issued_at=issued) is (issued <= created)
-    assert outcome.revokes(issued_at=created)
-    assert not outcome.revokes(issued_at=created + 1)
+    assert outcome.revokes(issued_at=issued_at) is (issued <= created + 1)
+    assert outcome.revokes(issued_at=issued) is (issued <= created + 1)
+    assert outcome.revokes(issued_at=created + 1)
+    assert not outcome.revokes(issued_at=created + 2)
 
 
 @pytest.mark.parametrize(
     "issued_at",
     [
         datetime(2025, 1, 1),  # noqa: DTZ001 -- the point of it
-        datetime(2025, 1, 1, tzinfo=Unsettled()),
+        datetime(2025, 1, 1, tzinfo=ZoneWithoutOffset()),
         float("nan"),
         float("inf"),
         float("-inf"),
@@ -103,16 +106,16 @@ def test_both_times_are_compared_in_whole_seconds(created_at: datetime, issued_a
         NEW_YEAR.date(),
     ],
 )
-def test_what_is_no_instant_is_refused(issued_at: Any) -> None:
-    """Nonsense would be compared, and a stolen token let through."""
+def test_an_invalid_iat_is_refused(issued_at: Any) -> None:
+    """Nonsense is compared, and a stolen token is accepted."""
     with pytest.raises(ValidationError, match="issued_at"):
         signed_out().revokes(issued_at=issued_at)
 
 
 def test_tokens_expire_an_hour_later_unless_the_pool_says_otherwise() -> None:
-    """An application would wait too short before it believes that every token is dead."""
-    assert DEFAULT_TOKEN_VALIDITY == HOSTED_UI_COOKIE_VALIDITY == timedelta(hours=1)
-    assert signed_out().tokens_expire_by() == NEW_YEAR + timedelta(hours=1)
+    """An application takes tokens for expired too early."""
+    assert timedelta(hours=1) == HOSTED_UI_COOKIE_VALIDITY
+    assert signed_out().tokens_expire_by(timedelta(hours=1)) == NEW_YEAR + timedelta(hours=1)
     assert signed_out().tokens_expire_by(timedelta(minutes=5)) == NEW_YEAR + timedelta(minutes=5)
     assert signed_out().tokens_expire_by(validity=timedelta(days=1)) == NEW_YEAR + timedelta(days=1)
     assert signed_out().tokens_expire_by(timedelta(0)) == NEW_YEAR
@@ -120,14 +123,14 @@ def test_tokens_expire_an_hour_later_unless_the_pool_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize("validity", [timedelta(seconds=-1), timedelta.min, timedelta.max, 3600, None])
-def test_a_validity_that_can_not_be_is_refused(validity: Any) -> None:
-    """An expiry in the past, or an error that is none of ours, would come of a wrong setting."""
+def test_an_invalid_validity_is_refused(validity: Any) -> None:
+    """A wrong setting becomes an expiry in the past, or an untyped error."""
     with pytest.raises(ValidationError, match="validity"):
         signed_out().tokens_expire_by(validity)
 
 
 def test_a_hosted_ui_cookie_beyond_the_calendar_is_a_typed_error() -> None:
-    """A nonsensical date from the network would end in an error that is none of ours."""
+    """A nonsensical date from the network ends in an untyped error."""
     with pytest.raises(ValidationError):
         _ = signed_out(datetime.max.replace(tzinfo=timezone.utc)).hosted_ui_expires_by
 
@@ -141,7 +144,7 @@ def test_a_hosted_ui_cookie_beyond_the_calendar_is_a_typed_error() -> None:
     ],
 )
 def test_the_envelope_is_the_documented_one(created_at: datetime, text: str) -> None:
-    """Whoever reads the JSON would not find the id or the time, or find it in another zone."""
+    """A reader of the JSON finds no ID or no time, or a time in another zone."""
     envelope = signed_out(created_at).to_envelope()
     assert envelope == {"success": True, "data": {"id": "request", "created_at": text}}
     assert json.loads(json.dumps(envelope)) == envelope
@@ -149,7 +152,7 @@ def test_the_envelope_is_the_documented_one(created_at: datetime, text: str) -> 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="a system whose time zone can't be set for a process")
 def test_the_envelope_is_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record written in Berlin would be read in Seattle as another instant."""
+    """A record written in Berlin is read in Seattle as another time."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "UTC-5:30")
         time.tzset()
@@ -160,19 +163,19 @@ def test_the_envelope_is_in_utc_wherever_the_machine_is(monkeypatch: pytest.Monk
 
 
 def test_a_result_can_not_be_changed() -> None:
-    """An audit record could be altered after the fact."""
+    """An audit record can be altered."""
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         signed_out().id = "other"  # type: ignore[misc]
 
 
 def test_a_result_takes_names_only() -> None:
-    """The pool and the user could be swapped without anyone noticing."""
+    """The pool and the user can be swapped by mistake."""
     with pytest.raises(TypeError):
         SignOutResult("request", NEW_YEAR, "pool", "alice")  # type: ignore[call-arg]
 
 
 def test_a_result_does_not_show_the_username() -> None:
-    """Names of users would end up in logs."""
+    """Usernames are in logs."""
     result = signed_out(attempts=2)
     shown = f"created_at={result.created_at!r}, user_pool_id='us-east-1_Ab129faBb', attempts=2)"
     assert repr(result) == f"SignOutResult(id='request', {shown}"
@@ -181,7 +184,7 @@ def test_a_result_does_not_show_the_username() -> None:
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
 def test_a_copy_is_equal(duplicate: Any) -> None:
-    """A result could not cross a process, as from a pool's worker."""
+    """A result can't be passed to another process."""
     assert duplicate(signed_out(attempts=2)) == signed_out(attempts=2)
 
 
@@ -196,12 +199,12 @@ def test_a_copy_is_equal(duplicate: Any) -> None:
     ],
 )
 def test_results_are_equal_by_value(changes: dict[str, Any]) -> None:
-    """An assertion in a test of an application would hold for another user's sign-out."""
+    """An assertion in an application's test passes for another user's sign-out."""
     assert signed_out() == signed_out()
     assert len({signed_out(), signed_out(), signed_out(**changes)}) == 2
 
 
 def test_a_result_without_a_time_zone_is_refused() -> None:
-    """Whoever makes one for a test would compare tokens with another instant elsewhere."""
+    """A result created in a test compares tokens with another time on another machine."""
     with pytest.raises(ValidationError, match="time zone"):
         SignOutResult(id="1", created_at=datetime(2025, 1, 1), user_pool_id="us-east-1_A", username="a")  # noqa: DTZ001

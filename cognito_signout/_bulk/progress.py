@@ -14,27 +14,29 @@ from typing import TYPE_CHECKING
 from .._call.flow import check_timeout
 from .._call.protocol import check_user_pool_id
 from ..errors import (
+    AccessDeniedError,
     AuthenticationError,
     ConfigurationError,
     CredentialsError,
-    NotAuthorizedError,
     OperationNotEnabledError,
     ResourceNotFoundError,
     SignOutError,
     ValidationError,
 )
+from ..models import SignOutResult
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from ..models import SignOutOutcome
+    from .pacing import Pacer
 
 #: The errors that affect every user.
 ENDING_ERRORS = (
+    AccessDeniedError,
     AuthenticationError,
     ConfigurationError,
     CredentialsError,
-    NotAuthorizedError,
     OperationNotEnabledError,
     ResourceNotFoundError,
 )
@@ -68,11 +70,13 @@ class Progress:
 
     Args:
         max_concurrency: The maximum number of pending users.
+        pacer: Is told how many users are left, when no others will follow.
     """
 
-    def __init__(self, max_concurrency: int) -> None:
+    def __init__(self, max_concurrency: int, pacer: Pacer) -> None:
         self.pending = 0
         self._max_pending = max_concurrency
+        self._pacer = pacer
         self._is_exhausted = False
         self._failure: BaseException | None = None
 
@@ -88,15 +92,19 @@ class Progress:
         """There are no more usernames, or pulling the next one failed."""
         self._is_exhausted = True
         self._failure = self._failure or failure
+        self._tell_pacer()
+
+    def completed(self, outcome: SignOutOutcome | BaseException) -> None:
+        """A user has an outcome. If it is an error that affects every user, no more users are started."""
+        is_error_of_one = isinstance(outcome, SignOutError) and not isinstance(outcome, ENDING_ERRORS)
+        if isinstance(outcome, BaseException) and not is_error_of_one and self._failure is None:
+            self._failure = outcome
 
     def settled(self, outcome: SignOutOutcome | BaseException) -> SignOutOutcome | None:
-        """There is an outcome. Returns it, unless it is the error to raise at the end."""
+        """A completed outcome is about to be yielded. Returns it, unless it is the error to raise at the end."""
         self.pending -= 1
-        if isinstance(outcome, BaseException) and not isinstance(outcome, SignOutError):
-            self._failure = self._failure or outcome
-            return None
-        if isinstance(outcome, ENDING_ERRORS) and self._failure is None:
-            self._failure = outcome
+        self._tell_pacer()
+        if outcome is self._failure or not isinstance(outcome, (SignOutResult, SignOutError)):
             return None
         return outcome
 
@@ -104,3 +112,7 @@ class Progress:
         """All outcomes are yielded: raises the error that ended the run, if there is one."""
         if self._failure is not None:
             raise self._failure
+
+    def _tell_pacer(self) -> None:
+        if self._is_exhausted or self._failure is not None:
+            self._pacer.users_left = self.pending

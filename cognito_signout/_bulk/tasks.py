@@ -6,28 +6,25 @@ import asyncio
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any
 
-from .progress import Progress
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 
     from ..models import SignOutOutcome
+    from .progress import Progress
 
 
 async def in_tasks(
     sign_out: Callable[[str], Coroutine[Any, Any, SignOutOutcome]],
     usernames: Iterable[str] | AsyncIterable[str],
-    *,
-    max_concurrency: int,
+    progress: Progress,
 ) -> AsyncGenerator[SignOutOutcome, None]:
     """Yields the outcomes of all usernames in completion order.
 
     Args:
         sign_out: Signs one user out, in a task.
         usernames: An async iterable is awaited in a task, too, while outcomes are yielded.
-        max_concurrency: The maximum number of pending users.
+        progress: Limits the number of pending users.
     """
-    progress = Progress(max_concurrency)
     tasks: set[asyncio.Task[Any]] = set()
     finished: asyncio.Queue[asyncio.Task[Any]] = asyncio.Queue()
 
@@ -37,8 +34,17 @@ async def in_tasks(
         tasks.add(task)
         return task
 
+    async def complete(username: str) -> SignOutOutcome:
+        try:
+            outcome = await sign_out(username)
+        except BaseException as error:
+            progress.completed(error)
+            raise
+        progress.completed(outcome)
+        return outcome
+
     def begin(pulled: Callable[[], str]) -> None:
-        """Starts with the next user, if there is one."""
+        """Starts the call for the next user, if there is one."""
         try:
             username = pulled()
         except (StopIteration, StopAsyncIteration):
@@ -46,8 +52,9 @@ async def in_tasks(
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- raised after the pending outcomes
             progress.exhausted(error)
         else:
-            progress.pulled()
-            start(sign_out(username))
+            if progress.may_pull():  # no error has ended the run in the meantime
+                progress.pulled()
+                start(complete(username))
 
     source = aiter(usernames) if isinstance(usernames, AsyncIterable) else None
     names = iter(()) if isinstance(usernames, AsyncIterable) else iter(usernames)
@@ -63,8 +70,8 @@ async def in_tasks(
             task = await finished.get()
             tasks.discard(task)
             if task is pull:
-                pull = None
                 begin(task.result)
+                pull = None
                 continue
             outcome = progress.settled(_outcome(task))
             if outcome is not None:

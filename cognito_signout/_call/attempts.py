@@ -1,18 +1,27 @@
-"""One call: what it sends, and what it does with each response, until there is an outcome.
+"""The attempts of one call: sign, send, read, retry, replace the credentials, correct the clock.
 
-It yields :mod:`.steps`, and does no I/O itself. It returns a result or raises a :class:`SignOutError`, which may not
-name the user yet.
+A :class:`Call` yields :mod:`.steps`, and does no I/O itself. It returns a result or raises a :class:`SignOutError`,
+which may not name the user yet.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from functools import lru_cache
-from math import inf
 from time import gmtime, strftime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SignOutConnectionError, SignOutError, SignOutTimeoutError, TooManyRequestsError
+from .._config.botocore import environment_proxies, passwords_in
+from .._masking import text_of
+from ..errors import (
+    CredentialsError,
+    ResourceNotFoundError,
+    SignOutConnectionError,
+    SignOutError,
+    SignOutTimeoutError,
+    TooManyRequestsError,
+)
 from ..models import SignOutResult
 from ..transports import HttpRequest, HttpResponse
 from . import protocol, retry, signature
@@ -51,6 +60,7 @@ CREDENTIALS_REFUSED = frozenset(
         "UnrecognizedClientException",
     }
 )
+_NO_TIME = "the call's timeout ran out before a request could be sent"
 
 
 class Call:
@@ -70,6 +80,8 @@ class Call:
         self._deadline: float | None = None
         self._counted = 0  # attempts that count
         self._cost = 0  # of the last retry
+        self._keys: set[str | None] = set()  # of all requests
+        self._signature = ""  # of the last request
         self._error: SignOutError | None = None  # of the last attempt
         self._invocation_id = _random_uuid()
         self._may_correct_clock = True
@@ -81,7 +93,6 @@ class Call:
         self._settings = yield Configure(self._user_pool_id, self._left())
         body = protocol.encode_body(self._user_pool_id, self._username)
         while True:
-            self._credentials = yield Authenticate(timeout=self._left())
             outcome = yield from self._attempt(body)
             if isinstance(outcome, SignOutResult):
                 self._shared.quota.release(self._cost)
@@ -90,6 +101,13 @@ class Call:
             can_retry_at_once = self._corrects_clock(outcome) or (yield from self._replaces_credentials(outcome))
             if not (can_retry_at_once and self._has_time_for(0.0)):
                 yield from self._prepare_retry(outcome)
+
+    def secrets(self) -> list[str]:
+        """What errors must not show: keys, tokens, the signature, and the passwords in URLs."""
+        settings = getattr(self, "_settings", None)
+        proxies = getattr(settings, "proxies", None)
+        urls = [*(environment_proxies() if proxies is None else proxies).values(), getattr(settings, "url", None)]
+        return [secret for secret in (*self._keys, self._signature, *passwords_in(urls)) if secret]
 
     def _start(self, timeout: float | None) -> None:
         if timeout is not None:
@@ -112,19 +130,20 @@ class Call:
         return bool(self._cost)
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
+        self._response = None
+        yield from self._authenticate()
         left = self._left()
         self.attempts += 1
-        self._response = None
         try:
             response: HttpResponse = yield Send(self._request(body), self._settings, left, self._error)
         except SignOutError as error:
             return error
         except TimeoutError as error:
-            return _caused(SignOutTimeoutError(f"the transport timed out: {error}"), error)
+            return _caused(SignOutTimeoutError(f"the transport timed out: {text_of(error)}"), error)
         except OSError as error:
-            return _caused(SignOutConnectionError(f"the transport failed: {error}"), error)
+            return _caused(SignOutConnectionError(f"the transport failed: {text_of(error)}"), error)
         self._response = response
-        return protocol.read_response(
+        outcome = protocol.read_response(
             response,
             user_pool_id=self._user_pool_id,
             username=self._username,
@@ -132,13 +151,24 @@ class Call:
             invocation_id=self._invocation_id,
             now=self._clock.now() + self._shared.clock_offset,
         )
+        if isinstance(outcome, ResourceNotFoundError):
+            outcome.message += f" The request was sent to {self._settings.endpoint.region}."
+        return outcome
+
+    def _authenticate(self, refused: Credentials | None = None) -> Generator[Step, Any, None]:
+        try:
+            self._credentials = yield Authenticate(refused, self._left())
+        except SignOutTimeoutError:
+            if self._error is None:
+                raise
+            raise self._error from None
 
     def _left(self) -> float | None:
         if self._deadline is None:
             return None
         left = self._deadline - self._clock.monotonic()
         if left <= 0:
-            raise SignOutTimeoutError("the call's timeout ran out before a request could be sent")
+            raise self._error or SignOutTimeoutError(_NO_TIME)
         return left
 
     def _has_time_for(self, pause: float) -> bool:
@@ -165,6 +195,8 @@ class Call:
             headers={name.lower(): value for name, value in signed.items()},
             body=body,
         )
+        self._keys.update((credentials.access_key, credentials.secret_key, credentials.token))
+        self._signature = authorization.rpartition("=")[2]
         headers = {
             **signed,
             "Authorization": authorization,
@@ -201,56 +233,88 @@ class Call:
             return False
         self._may_replace_credentials = False
         refused = self._credentials
-        self._credentials = yield Authenticate(refused, self._left())
+        yield from self._authenticate(refused)
         return self._credentials != refused
 
 
 class PacedCall(Call):
-    """One call of many: every attempt waits for its turn, and throttling costs only time."""
+    """One call of many. Every attempt waits for its turn. Throttled attempts do not count, nor do most in an outage."""
 
     def __init__(self, clock: Clock, shared: Shared, user_pool_id: str, username: str, pacer: Pacer) -> None:
         super().__init__(clock, shared, user_pool_id, username)
         self._pacer = pacer
         self._timeout: float | None = None
+        self._sent_at = 0.0
+        self._attempt_counts = True
+        self._failed_at = math.inf  # when the first request that failed was sent
 
     def _start(self, timeout: float | None) -> None:
         self._timeout = timeout  # starts with the first turn
 
     def _attempt(self, body: bytes) -> Generator[Step, Any, SignOutOutcome]:
-        wait = self._reserve()
-        if wait > 0:
-            yield Pause(wait)
-        sent_at = self._clock.monotonic()
+        try:
+            yield from self._wait_for_turn()
+            try:
+                outcome = yield from super()._attempt(body)
+            except CredentialsError as error:
+                if not error.retryable or self._pacer.answered_at == -math.inf:
+                    raise
+                outcome = error
+            self._report(outcome)
+            return outcome
+        finally:
+            self._pacer.withdraw(self)
+
+    def _authenticate(self, refused: Credentials | None = None) -> Generator[Step, Any, None]:
+        self._sent_at = self._clock.monotonic()
+        yield from super()._authenticate(refused)
+        self._sent_at = self._clock.monotonic()
         if self._error is None:
             super()._start(self._timeout)
-        elif not self._has_time_for(0.0):
-            raise self._error
-        outcome = yield from super()._attempt(body)
+
+    def _wait_for_turn(self) -> Generator[Step, Any, None]:
+        is_reserved = False
+        while not is_reserved:
+            is_reserved, wait = self._pacer.reserve(self, self._clock.monotonic(), self._clock.random())
+            if wait > 0:
+                left = self._left()
+                yield Pause(wait if left is None else min(wait, left))
+            if self._error is not None and not self._has_time_for(0.0):
+                raise self._error
+
+    def _report(self, outcome: SignOutOutcome) -> None:
         now = self._clock.monotonic()
         if isinstance(outcome, TooManyRequestsError):
-            self._pacer.throttled(sent_at=sent_at, now=now, pause=retry.asked_pause(self._response))
-        elif isinstance(outcome, SignOutError) and outcome.retryable:
-            self._pacer.failed(sent_at=sent_at, now=now)
+            self._pacer.throttled(sent_at=self._sent_at, now=now, pause=retry.asked_pause(self._response))
+            self._attempt_counts = False
+        elif _may_be_outage(outcome):
+            affects_all = isinstance(outcome, CredentialsError)
+            self._failed_at = min(self._failed_at, self._sent_at)
+            is_suspect = self._pacer.answered_at > self._failed_at and not affects_all
+            self._attempt_counts = self._pacer.failed(self, now, is_suspect=is_suspect, affects_all=affects_all)
         else:
-            self._pacer.passed(now)
-        return outcome
+            self._attempt_counts = True
+            if isinstance(outcome, SignOutResult) or outcome.aws_code is not None:
+                self._pacer.passed(now, sent_at=self._sent_at)
 
     def _prepare_retry(self, error: SignOutError) -> Generator[Step, Any, None]:
-        if not isinstance(error, TooManyRequestsError):
+        if self._attempt_counts:
             yield from super()._prepare_retry(error)
-        elif not self._has_time_for(0.0):  # a throttled attempt does not count
+        elif not self._has_time_for(0.0):
             raise error
-
-    def _reserve(self) -> float:
-        now = self._clock.monotonic()
-        patience = inf if self._deadline is None else self._deadline - now
-        wait = self._pacer.reserve(now, self._clock.random(), patience=patience)
-        if wait == inf and self._error is not None:  # unchanged: the timeout starts with the first attempt
-            raise self._error
-        return wait
 
     def _can_afford_retry(self, error: SignOutError) -> bool:
         return True  # the pacer prevents retry storms
+
+
+def _may_be_outage(outcome: SignOutOutcome) -> bool:
+    """Whether there was no response from AWS, for a reason that may pass: the network, a gateway, expired keys."""
+    return (
+        isinstance(outcome, SignOutError)
+        and outcome.retryable
+        and outcome.aws_code is None
+        and type(outcome.__cause__).__name__ != "SSLCertVerificationError"  # importing ssl takes long
+    )
 
 
 @lru_cache(maxsize=4)

@@ -46,13 +46,13 @@ TRANSIENT_CODES = frozenset(
     {"InternalErrorException", "RequestTimeout", "RequestTimeoutException", InternalServiceError.code}
 )
 
-#: A longer plain-text body is not a message, in bytes.
+#: The maximum size of a plain-text body that is a message, in bytes.
 MAX_PLAIN_TEXT = 256
 
-#: A string as ``json.dumps`` writes it, which for a dictionary of two makes a new encoder each time.
-_quoted = json.JSONEncoder().encode
+#: Quotes a string as ``json.dumps`` does, several times as fast.
+_quoted = json.encoder.encode_basestring_ascii
 
-_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HTTP_DATE = re.compile(r"[A-Za-z]{3}, (\d\d) ([A-Za-z]{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
 #: The last second that a datetime can hold.
 _LATEST = 253402300799
@@ -60,7 +60,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def check_arguments(user_pool_id: str, username: str) -> None:
-    """Raises a :class:`ValidationError` for arguments that the service model refuses. It does not quote them."""
+    """Raises a :class:`ValidationError` for arguments that the service model refuses. The error does not quote them."""
     check_user_pool_id(user_pool_id)
     check_username(username)
 
@@ -69,6 +69,8 @@ def check_user_pool_id(user_pool_id: str) -> None:
     """Raises a :class:`ValidationError` if this is not a user pool ID."""
     if not isinstance(user_pool_id, str):
         raise ValidationError(f"user_pool_id must be a str, not {type(user_pool_id).__name__}")
+    if user_pool_id.startswith("arn:"):
+        raise ValidationError("user_pool_id is an ARN; pass the ID alone, which is the part after `userpool/`")
     if len(user_pool_id) > MAX_USER_POOL_ID:
         raise ValidationError(f"user_pool_id must have up to {MAX_USER_POOL_ID} characters, not {len(user_pool_id)}")
     if not USER_POOL_ID.fullmatch(user_pool_id):
@@ -150,9 +152,11 @@ def read_response(
 
     aws_code = _error_code(response, document)
     cls = BY_AWS_CODE.get(aws_code) or BY_CODE.get(aws_code) or _class_of_status(response.status)
+    message = _error_message(document) or _plain_text(response)
     return failure(
         cls,
-        _error_message(document) or _plain_text(response) or _describe(response.status, aws_code),
+        message or _describe(response.status, aws_code),
+        service_message=message or None,
         code=aws_code if cls is UnknownServiceError and aws_code else None,
         aws_code=aws_code or None,
         reason_code=_text(document.get("reasonCode")) or None,
@@ -166,9 +170,14 @@ def request_id(response: HttpResponse) -> str | None:
 
 
 def request_uuid(response: HttpResponse) -> str | None:
-    """The same, if it has the form that AWS uses, and so is safe to log."""
+    """The service's ID of the request, if it is a UUID, as AWS's are. A UUID is safe to log."""
     identifier = request_id(response)
-    return identifier if identifier is not None and re.fullmatch(_UUID, identifier) else None
+    return identifier if identifier is not None and is_uuid(identifier) else None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether this is a UUID, as request IDs and ``sub`` claims of users are."""
+    return _UUID.fullmatch(text) is not None
 
 
 def service_time(response: HttpResponse) -> datetime | None:
@@ -228,7 +237,7 @@ def _not_an_answer(response: HttpResponse) -> str:
     encoding = response.headers.get("content-encoding")  # such as gzip, although it was not requested
     if encoding:
         kind = f"{kind}, {encoding}"
-    return f"the response is no answer to a sign-out (HTTP {response.status}, {kind}); is the endpoint right?"
+    return f"the response is no answer to a sign-out (HTTP {response.status}, {kind}); check the endpoint"
 
 
 def _json(raw: bytes) -> object:

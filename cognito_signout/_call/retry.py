@@ -1,4 +1,4 @@
-"""Retries in AWS's standard mode: the quota for them, and the back-off.
+"""Retries in AWS's standard mode: the client's own budget for retries, and the back-off.
 
 Apart from the balance of the quota, everything here is pure; randomness is an argument. The numbers come from
 botocore's standard mode (``botocore.retries.standard``), which all AWS SDKs share.
@@ -70,7 +70,7 @@ def delay(error: SignOutError, response: HttpResponse | None, *, attempts: int, 
     Args:
         error: The error of the last attempt.
         response: The response, if there was one; it may ask for a pause.
-        attempts: The number of requests sent so far.
+        attempts: The number of attempts so far that count.
         random: A random number from 0 up to 1: full jitter.
     """
     base = BASE_DELAY_THROTTLED if isinstance(error, TooManyRequestsError) else BASE_DELAY
@@ -79,7 +79,7 @@ def delay(error: SignOutError, response: HttpResponse | None, *, attempts: int, 
 
 
 def asked_pause(response: HttpResponse | None) -> float:
-    """The pause that the service asks for, in seconds, up to the limit."""
+    """The pause that the service asks for, in seconds, at most :data:`MAX_EXTRA_DELAY`."""
     return min(_retry_after(response), MAX_EXTRA_DELAY)
 
 

@@ -32,19 +32,27 @@ def authorization(
         headers: The headers to sign, by their lower-case names, ``x-amz-date`` among them.
         body: The body of the request.
     """
-    amz_date = headers["x-amz-date"]
+    canonical_head, head_to_sign, head = _heads(access_key, region, path, tuple(headers.items()))
+    canonical_request = f"{canonical_head}{sha256(body).hexdigest()}"
+    string_to_sign = f"{head_to_sign}{sha256(canonical_request.encode()).hexdigest()}"
+    key = signing_key(secret_key, headers["x-amz-date"][:8], region)
+    return f"{head}{hmac.digest(key, string_to_sign.encode(), 'sha256').hex()}"
+
+
+@lru_cache(maxsize=16)
+def _heads(access_key: str, region: str, path: str, headers: tuple[tuple[str, str], ...]) -> tuple[str, str, str]:
+    """The canonical request, the string to sign and the result, each without its end, which is a hash.
+
+    The requests of one second share them, so they are cached.
+    """
+    amz_date = dict(headers)["x-amz-date"]
     credential_scope = f"{amz_date[:8]}/{region}/{SERVICE}/aws4_request"
-    names = sorted(headers)
-    signed_headers = ";".join(names)
-    canonical_headers = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
-    canonical_request = "\n".join(
-        ("POST", canonical_path(path), "", canonical_headers, signed_headers, sha256(body).hexdigest())
-    )
-    string_to_sign = "\n".join((ALGORITHM, amz_date, credential_scope, sha256(canonical_request.encode()).hexdigest()))
-    key = signing_key(secret_key, amz_date[:8], region)
-    signature = hmac.digest(key, string_to_sign.encode(), "sha256").hex()
+    signed_headers = ";".join(sorted(name for name, _ in headers))
+    canonical_headers = "".join([f"{name}:{' '.join(value.split())}\n" for name, value in sorted(headers)])
     return (
-        f"{ALGORITHM} Credential={access_key}/{credential_scope}, SignedHeaders={signed_headers}, Signature={signature}"
+        "\n".join(("POST", canonical_path(path), "", canonical_headers, signed_headers, "")),
+        "\n".join((ALGORITHM, amz_date, credential_scope, "")),
+        f"{ALGORITHM} Credential={access_key}/{credential_scope}, SignedHeaders={signed_headers}, Signature=",
     )
 
 

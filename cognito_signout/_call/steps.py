@@ -1,4 +1,4 @@
-"""The steps of a call, and what a call is given.
+"""The types between a call and its driver: the steps, :class:`Clock` and :class:`Shared`.
 
 The flow of a call is a generator that does no I/O. It yields steps, and a driver, blocking or async, performs them and
 sends back their results. Time and randomness come from a :class:`Clock`. The calls of one client share a

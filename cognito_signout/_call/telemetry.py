@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 #: botocore's names, so that dashboards show calls of this library and of boto3 together.
 SERVICE, OPERATION = "Cognito Identity Provider", "AdminUserGlobalSignOut"
 
-#: ``logging.INFO``
-INFO = 20
+#: The header with the ID of the call. The conventions have no attribute for it.
+INVOCATION_ID = "amz-sdk-invocation-id"
+
+#: ``logging.DEBUG`` and ``logging.INFO``
+DEBUG, INFO = 10, 20
 
 
 class Listener(Protocol):
@@ -60,13 +63,13 @@ def observed(flow: Flow) -> Flow:
 
 def _listeners() -> list[Listener]:
     listeners: list[Listener] = []
+    if sys.modules.get("opentelemetry.trace") is not None:
+        with suppress(Exception):
+            listeners.append(CallSpan())
     if "logging" in sys.modules:
         logger = _logger()
         if logger.isEnabledFor(INFO):
             listeners.append(Records(logger))
-    if sys.modules.get("opentelemetry.trace") is not None:
-        with suppress(Exception):
-            listeners.append(CallSpan())
     return listeners
 
 
@@ -107,7 +110,7 @@ def _observed(flow: Flow, listeners: list[Listener]) -> Flow:
 
 
 def _tell_of_answer(listeners: list[Listener], step: Step, answer: object) -> None:
-    for listener in listeners:
+    for listener in reversed(listeners):  # records are made before the span stops being the current one
         with suppress(Exception):
             listener.ends(step, answer)
 
@@ -118,6 +121,7 @@ class Records:
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
         self._user_pool_id = ""
+        self._invocation_id = ""
         self._attempt = 0
         self._began = 0.0
 
@@ -128,38 +132,24 @@ class Records:
         if isinstance(step, Send):
             self._attempt += 1
             self._began = monotonic()
+            self._invocation_id = step.request.headers[INVOCATION_ID]
             if step.after is not None:
-                self._logger.info(
-                    "%s: trying again, attempt %d, after %s",
-                    self._user_pool_id,
-                    self._attempt,
-                    type(step.after).__name__,
-                    extra={"user_pool_id": self._user_pool_id, "attempt": self._attempt},
-                )
+                self._log(INFO, f"trying again after {type(step.after).__name__}")
 
     def ends(self, step: Step, answer: object) -> None:
         """Logs the result of a request."""
         if isinstance(step, Send):
             seconds = monotonic() - self._began
-            extra: dict[str, object] = {
-                "user_pool_id": self._user_pool_id,
-                "attempt": self._attempt,
-                "seconds": seconds,
-            }
+            result = type(answer).__name__
+            extra: dict[str, object] = {"seconds": seconds}
             if isinstance(answer, HttpResponse):
-                what = f"HTTP {answer.status}"
+                result = f"HTTP {answer.status}"
                 extra |= {"http_status": answer.status, "aws_request_id": request_uuid(answer)}
-            else:
-                what = type(answer).__name__
-            self._logger.debug(
-                "%s: attempt %d at %s: %s, %.0f ms",
-                self._user_pool_id,
-                self._attempt,
-                step.settings.endpoint.host,
-                what,
-                seconds * 1000,
-                extra=extra,
-            )
+            self._log(DEBUG, f"{result} from {step.settings.endpoint.host}, {seconds * 1000:.0f} ms", **extra)
+
+    def _log(self, level: int, text: str, **extra: object) -> None:
+        call = {"user_pool_id": self._user_pool_id, "invocation_id": self._invocation_id, "attempt": self._attempt}
+        self._logger.log(level, "%s, call %s, attempt %d: %s", *call.values(), text, extra={**call, **extra})
 
     def settled(self, outcome: SignOutResult | Exception | None) -> None:
         """Logs nothing: the caller gets the outcome."""
@@ -185,6 +175,7 @@ class CallSpan:
             endpoint = urlsplit(step.settings.endpoint.url)
             attributes: dict[str, str | int] = {"cloud.region": step.settings.endpoint.region}
             attributes["server.address"] = endpoint.hostname or ""
+            attributes["cognito_signout.invocation_id"] = step.request.headers[INVOCATION_ID]
             if endpoint.port is not None:
                 attributes["server.port"] = endpoint.port
             self._span.set_attributes(attributes)

@@ -44,10 +44,12 @@ def new_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--journal",
         metavar="FILE",
-        help="record results in this file; started again with the same file, the command skips the users that it has "
-        "signed out; a username that occurs twice is signed out once",
+        help="record results in this file; another run with the same file skips the users who are signed out already; "
+        "a username that occurs twice is signed out once",
     )
-    parser.add_argument("--max-rate", type=_rate, metavar="N", help="send at most N requests a second (default: any)")
+    parser.add_argument(
+        "--max-rate", type=_rate, metavar="N", help="send at most N requests a second (default: no limit)"
+    )
     parser.add_argument(
         "--max-concurrency",
         type=_concurrency,
@@ -60,9 +62,10 @@ def new_parser() -> argparse.ArgumentParser:
     parser.add_argument("--endpoint-url", metavar="URL", help="send requests to this URL instead of AWS")
     parser.add_argument(
         "--output",
-        choices=("json", "text"),
+        choices=("json", "names"),
         default="json",
-        help="the output format: a JSON object per line, or text (default: %(default)s)",
+        help="json: a JSON object for each user. names: only the usernames of users who are not signed out, to use as "
+        "the input of another run; with --dry-run, of users who would be signed out (default: %(default)s)",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="check the usernames and list the users to sign out, but send nothing"
@@ -71,7 +74,7 @@ def new_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fake",
         action="store_true",
-        help=f"run without AWS, on an embedded fake with the users {', '.join(FAKE_USERS)}",
+        help=f"run without AWS, on an embedded fake with the users {', '.join(FAKE_USERS)}; pauses take no real time",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
@@ -97,5 +100,5 @@ def _rate(text: str) -> float:
 
 def _concurrency(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("must be a whole number from 1 up")
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
     return int(text)

@@ -1,7 +1,6 @@
 """Ctrl-C and SIGTERM: the first one asks the command to stop, the second one ends the process.
 
-The signal handler raises no exception, because that could interrupt a write. The only exception is a read that may
-block forever.
+The signal handler raises no exception, because that could interrupt a write.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,15 +18,10 @@ if TYPE_CHECKING:
 
 #: The exit status of an interrupted process: 128 and the number of SIGINT.
 INTERRUPTED = 130
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: The signals, and how a user sends them again.
+SIGNALS = {signal.SIGINT: "press Ctrl-C", signal.SIGTERM: "send SIGTERM"}
 _STDERR = 2
-_NOTICE = b"interrupted: finishing requests in flight (press Ctrl-C again to stop now)\n"
-
-T = TypeVar("T")
-
-
-class _Interrupt(Exception):  # noqa: N818 -- it is not an error
-    """Ends a blocking read."""
+_STOPPED = b"stopped: users in flight may be signed out or not; to resume, start the same command again\n"
 
 
 class Interruption:
@@ -35,11 +29,12 @@ class Interruption:
 
     Attributes:
         requested: Whether there was a signal. A second signal ends the process at once, with status 130.
+        wake: Called by the signal handler, to end a wait.
     """
 
     def __init__(self) -> None:
         self.requested = False
-        self._may_raise = False
+        self.wake: Callable[[], None] = lambda: None
         self._previous = {number: signal.getsignal(number) for number in SIGNALS}
 
     def __enter__(self) -> Self:
@@ -55,22 +50,14 @@ class Interruption:
             if previous is not None:
                 signal.signal(number, previous)
 
-    def wait(self, read: Callable[[], T]) -> T | None:
-        """The result of ``read``, or ``None`` at once if there was a signal."""
-        try:
-            try:
-                self._may_raise = True
-                return None if self.requested else read()
-            finally:
-                self._may_raise = False
-        except _Interrupt:
-            return None
-
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.requested:
+            with suppress(OSError):
+                os.write(_STDERR, _STOPPED)
             os._exit(INTERRUPTED)
         self.requested = True
+        again = SIGNALS[signal.Signals(number)]
+        notice = f"interrupted: finishing requests in flight ({again} again to stop now)\n"
         with suppress(OSError):
-            os.write(_STDERR, b"\n" + _NOTICE if os.isatty(_STDERR) else _NOTICE)
-        if self._may_raise:
-            raise _Interrupt
+            os.write(_STDERR, b"\n" * os.isatty(_STDERR) + notice.encode())
+        self.wake()

@@ -2,8 +2,8 @@
 
 It is JSON Lines in ASCII. The first line contains the format and the user pool. Every other line is an outcome as it is
 printed, with a checksum. Lines are appended, each by one write, so if the process dies, only the last line can be cut
-off. Such a line is ignored. Any other damage is refused: with a letter missing from a username, the wrong user would
-count as signed out.
+off. Such a line is ignored. A file with any other damage is refused: with a letter missing from a username, the wrong
+user would count as signed out.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ VERSION = 1
 
 _CHECK = b', "check": '
 _OWNER_ALONE = 0o600
+_LOCAL_DISK = "put the journal on a local disk"
 #: The maximum size of a header, in bytes.
 _MAX_HEADER = 4096
 
@@ -44,7 +45,7 @@ class Journal:
     Args:
         path: The file. It is created, readable by its owner alone, if it does not exist.
         user_pool_id: The user pool.
-        endpoint: The endpoint, if it is not AWS. A sign-out at one endpoint is not a sign-out at another one.
+        endpoint: The endpoint. A sign-out at one endpoint, such as a fake, is not a sign-out at another one.
         read_only: Whether to leave the file unchanged. A missing file then counts as empty.
 
     Attributes:
@@ -52,15 +53,15 @@ class Journal:
 
     Raises:
         JournalError: The file can't be opened, is not a journal, is damaged, is about another pool or endpoint, or is
-            in use by another process. It is unchanged.
+            in use by another process. The file is unchanged.
     """
 
     def __init__(self, path: str, user_pool_id: str, *, endpoint: str | None = None, read_only: bool = False) -> None:
         self.path = path
         self.signed_out: set[str] = set()
         self._user_pool_id, self._endpoint = user_pool_id, endpoint
-        elsewhere = {} if endpoint is None else {"endpoint": endpoint}
-        self._header = _line({"format": FORMAT, "version": VERSION, "user_pool_id": user_pool_id, **elsewhere})
+        header = {"format": FORMAT, "version": VERSION, "user_pool_id": user_pool_id}
+        self._header = _line(header if endpoint is None else {**header, "endpoint": endpoint})
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
         self._fd = -1
         self._broken: JournalError | None = None
@@ -78,13 +79,13 @@ class Journal:
             raise
 
     def append(self, line: str) -> None:
-        """Adds an outcome. From now on it survives the process, and after the next :meth:`sync` a power failure.
+        """Adds an outcome. It survives the end of the process and, after the next :meth:`sync`, a power failure.
 
         Args:
             line: The outcome as it is printed: a JSON object in ASCII.
 
         Raises:
-            JournalError: The disk is full, or worse.
+            JournalError: The file can't be written, for example because the disk is full.
         """
         outcome = line.encode("ascii")
         self._write(outcome[:-1] + _CHECK + _checksum(outcome))
@@ -93,12 +94,12 @@ class Journal:
         """Writes all added outcomes to the disk.
 
         Raises:
-            JournalError: It could not be.
+            JournalError: The file can't be synced.
         """
         try:
             os.fsync(self._fd)
         except OSError as error:
-            raise self._error(error) from None
+            raise JournalError(f"{self.path} can't be synced to the disk ({error.strerror}); {_LOCAL_DISK}") from None
 
     def close(self) -> None:
         """Closes the file and releases its lock."""
@@ -125,7 +126,13 @@ class Journal:
         if read_only:
             return
         if stat.S_IMODE(status.st_mode) & ~_OWNER_ALONE:
-            os.chmod(self._fd if os.chmod in os.supports_fd else self.path, _OWNER_ALONE)
+            try:
+                os.chmod(self._fd if os.chmod in os.supports_fd else self.path, _OWNER_ALONE)
+            except OSError as error:
+                raise JournalError(
+                    f"{self.path} is readable by others, and that can't be changed ({error.strerror}); "
+                    "use a journal that you own"
+                ) from None
         if size < os.fstat(self._fd).st_size:
             os.ftruncate(self._fd, size)
         if size == 0:
@@ -140,6 +147,8 @@ class Journal:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise JournalError(f"{self.path} is in use by another process") from None
+        except OSError as error:
+            raise JournalError(f"{self.path} can't be locked ({error.strerror}); {_LOCAL_DISK}") from None
 
     def _read(self, file: BinaryIO) -> int:
         """Reads the users that are signed out. Returns the number of bytes in complete lines."""
@@ -164,14 +173,21 @@ class Journal:
         return size
 
     def _complaint(self, header: bytes) -> str:
+        if header.startswith(b"\xef\xbb\xbf"):
+            return "was changed by an editor: it begins with a byte order mark; restore the original"
         found = _json_object(header)
         if found.get("format") != FORMAT:
             return "is not a journal of this command"
         if found.get("version") != VERSION:
             return "was written by another version of this command"
         if found.get("user_pool_id") != self._user_pool_id:
-            return "is about another user pool"
-        return f"is about {found.get('endpoint') or 'AWS'}, not about {self._endpoint or 'AWS'}; use another file"
+            return f"is about {found.get('user_pool_id')}, not about {self._user_pool_id}; use another file"
+        if found.get("endpoint") != self._endpoint:
+            return f"is about {found.get('endpoint') or 'AWS'}, not about {self._endpoint or 'AWS'}; use another file"
+        return (
+            "was changed by an editor or a transfer: its first line ends differently or has other characters; "
+            "restore the original"
+        )
 
     def _write(self, data: bytes) -> None:
         if self._broken is not None:

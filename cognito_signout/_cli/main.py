@@ -8,18 +8,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from contextlib import ExitStack, closing, suppress
+from typing import TYPE_CHECKING, Any
 
 from ..client import SignOutClient
 from ..errors import SignOutError
 from .arguments import DEFAULT_CONCURRENCY, FAKE_USERS, new_parser
 from .interruption import INTERRUPTED, Interruption
 from .journal import Journal, JournalError
-from .progress import Lines, Tally, duration, progress_of
+from .progress import Progress, Tally
 from .report import OutputError, Report
-from .run import Run
+from .run import Run, UnreachableError
 from .usernames import STDIN, UnreadableError, UsernameFile, checked
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ _UNUSABLE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns the exit status. Default: the arguments of the process."""
+    """Runs the command and returns the exit status. ``arguments`` defaults to those of the process."""
     _open_standard_streams()
     parser = new_parser()
     options = parser.parse_args(arguments)
@@ -45,18 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
         try:
-            sources = [_open(name, stack) if name == STDIN else name for name in options.usernames]
-            sources += [_open(path, stack) for path in options.from_file]
-            journal = _journal(options, stack)
+            sources = [UsernameFile(name) if name == STDIN else name for name in options.usernames]
+            sources += [UsernameFile(path) for path in options.from_file]
+            client = stack.enter_context(_client(options))
+            endpoint = _endpoint(options, client)
+            journal = _journal(options, endpoint, stack)
             total = None if options.quiet or options.dry_run else _count(sources, interruption)
-        except (JournalError, UnreadableError) as error:
+        except (JournalError, UnreadableError, SignOutError) as error:
             _say(f"{parser.prog}: {error}")
             return _UNUSABLE
-        return _run(options, _names(sources, interruption), total, journal, interruption)
+        return _run(options, client, endpoint, _names(sources), total, journal, interruption)
 
 
 def _run(
     options: argparse.Namespace,
+    client: SignOutClient,
+    endpoint: str,
     names: Iterator[str | ValidationError],
     total: int | None,
     journal: Journal | None,
@@ -65,42 +68,53 @@ def _run(
     known = len(journal.signed_out) if journal is not None else 0
     tally = Tally(time.monotonic)
     is_silent = options.quiet or options.dry_run or (total is not None and total <= HANDFUL)
-    progress = Lines(tally, total, None) if is_silent else progress_of(tally, total, sys.stderr)
+    progress = Progress(tally, total, None if is_silent else sys.stderr)
 
     def show(lines: list[str]) -> None:
-        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        text = "\n".join(lines).encode(encoding, "backslashreplace").decode(encoding)
-        with progress.aside():
-            print(text, flush=True)
+        progress.hide()
+        print("\n".join(lines), flush=True)
 
     report = Report(
         None if options.dry_run else journal,
         show,
-        for_people=options.output == "text",
+        names_only=options.output == "names",
         failures_only=options.quiet,
     )
     run = Run(names, journal=journal, interruption=interruption, report=report, tally=tally, progress=progress)
     problem: Exception | None = None
     try:
-        with report:
-            if options.dry_run:
-                run.rehearse()
-            else:
-                with _client(options) as client:
-                    run.sign_out(
-                        client,
-                        user_pool_id=options.user_pool_id,
-                        max_rate=options.max_rate,
-                        max_concurrency=options.max_concurrency,
-                    )
-    except (SignOutError, JournalError, UnreadableError, OutputError) as error:
+        if options.dry_run:
+            run.rehearse()
+        else:
+            run.sign_out(
+                client,
+                user_pool_id=options.user_pool_id,
+                max_rate=options.max_rate,
+                max_concurrency=options.max_concurrency,
+            )
+    except (SignOutError, JournalError, UnreachableError, UnreadableError, OutputError) as error:
         problem = error
     progress.close()
-    return _end(options, tally, problem, signed_out=known + tally.signed_out, is_interrupted=interruption.requested)
+    return _end(
+        options,
+        tally,
+        problem,
+        endpoint=endpoint,
+        total=total,
+        signed_out=known + tally.signed_out,
+        is_interrupted=interruption.requested,
+    )
 
 
 def _end(
-    options: argparse.Namespace, tally: Tally, problem: Exception | None, *, signed_out: int, is_interrupted: bool
+    options: argparse.Namespace,
+    tally: Tally,
+    problem: Exception | None,
+    *,
+    endpoint: str,
+    total: int | None,
+    signed_out: int,
+    is_interrupted: bool,
 ) -> int:
     """Prints the summary and returns the exit status."""
     status = INTERRUPTED if is_interrupted else _FAILED if tally.failed else 0
@@ -111,27 +125,32 @@ def _end(
     if problem is not None:
         _say(f"cognito-signout: {problem}")
         status = _UNUSABLE
+    is_cut_short = problem is not None or is_interrupted
     if not options.quiet:
-        _say(_summary(options, tally, is_cut_short=problem is not None or is_interrupted))
-    if not options.dry_run and (is_interrupted or (problem is not None and tally.done)):
+        _say(_summary(options, tally, total, endpoint=endpoint, is_cut_short=is_cut_short))
+    if not options.dry_run and (is_interrupted or (problem is not None and signed_out)):
         _say(_how_to_resume(options, signed_out))
+    elif tally.retryable and options.journal is not None and not is_cut_short:
+        _say("to retry the users who failed, start the same command again")
+    elif tally.found_nobody:
+        _say("warning: the pool has none of these users; does the list contain usernames of this pool, one per line?")
+    elif tally.skipped and not tally.done and not options.dry_run and not is_cut_short:
+        _say(f"nothing was sent: {options.journal} lists every user as signed out; use another journal for another run")
     return status
 
 
-def _open(path: str, stack: ExitStack) -> UsernameFile:
-    file = UsernameFile(path)
-    stack.callback(file.close)
-    return file
+def _endpoint(options: argparse.Namespace, client: SignOutClient) -> str:
+    """Where the requests go. A variable or a profile may say so."""
+    if options.fake:
+        return "the embedded fake"
+    return client._runtime().settings(options.user_pool_id).endpoint.url  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
-def _journal(options: argparse.Namespace, stack: ExitStack) -> Journal | None:
+def _journal(options: argparse.Namespace, endpoint: str, stack: ExitStack) -> Journal | None:
     if options.journal is None:
         return None
-    endpoint_url: str | None = "//fake" if options.fake else options.endpoint_url
-    endpoint = urlsplit(endpoint_url).netloc.rpartition("@")[2] if endpoint_url else None
-    return stack.enter_context(
-        Journal(options.journal, options.user_pool_id, endpoint=endpoint, read_only=options.dry_run)
-    )
+    journal = Journal(options.journal, options.user_pool_id, endpoint=endpoint, read_only=options.dry_run)
+    return stack.enter_context(journal)
 
 
 def _count(sources: Sequence[str | UsernameFile], interruption: Interruption) -> int | None:
@@ -140,12 +159,13 @@ def _count(sources: Sequence[str | UsernameFile], interruption: Interruption) ->
     return sum(known) if len(known) == len(counts) else None
 
 
-def _names(sources: Sequence[str | UsernameFile], interruption: Interruption) -> Iterator[str | ValidationError]:
+def _names(sources: Sequence[str | UsernameFile]) -> Iterator[str | ValidationError]:
     for source in sources:
         if isinstance(source, str):
             yield checked(source)
         else:
-            yield from source.read(interruption)
+            with closing(source):
+                yield from source.read(_say)
 
 
 def _client(options: argparse.Namespace) -> SignOutClient:
@@ -166,24 +186,22 @@ def _client(options: argparse.Namespace) -> SignOutClient:
     )
 
 
-def _summary(options: argparse.Namespace, tally: Tally, *, is_cut_short: bool) -> str:
+def _summary(options: argparse.Namespace, tally: Tally, total: int | None, *, endpoint: str, is_cut_short: bool) -> str:
     """The summary; empty if it would say nothing new."""
     if options.dry_run:
-        at_rate = ""
-        if options.max_rate is not None:
-            at_rate = f"; at {options.max_rate:g} a second that takes {duration(tally.planned / options.max_rate)}"
-        return f"would sign out {tally.planned:,}, {tally.skipped:,} skipped, {tally.failed.total():,} invalid{at_rate}"
-    if not tally.done and not tally.skipped:
+        return tally.plan(endpoint, options.max_rate)
+    if not tally.done and not tally.skipped and not tally.interrupted:
         return "" if is_cut_short else "there were no usernames"
     if tally.done > HANDFUL or options.journal is not None or is_cut_short:
-        return tally.summary()
+        return tally.summary(total)
     return ""
 
 
 def _how_to_resume(options: argparse.Namespace, signed_out: int) -> str:
     if options.journal is None:
         return "with --journal FILE, an interrupted run can be resumed"
-    return f"to resume, start the same command again: it skips the {signed_out:,} users who are signed out already"
+    skips = f": it skips the {signed_out:,} users who are signed out already" if signed_out else ""
+    return f"to resume, start the same command again{skips}"
 
 
 def _say(text: str) -> None:
@@ -194,8 +212,13 @@ def _say(text: str) -> None:
 
 
 def _open_standard_streams() -> None:
-    """Opens the standard streams that are closed. Otherwise the journal could get the descriptor of one of them."""
+    """Opens the standard streams that are closed: otherwise the journal could get the descriptor of one of them. Sets
+    standard output to UTF-8.
+    """
     fd = os.open(os.devnull, os.O_RDWR)
     while fd <= 2:
         fd = os.open(os.devnull, os.O_RDWR)
     os.close(fd)
+    stdout: Any = sys.stdout
+    if hasattr(stdout, "reconfigure"):
+        stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # in every locale

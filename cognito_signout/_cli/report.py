@@ -1,28 +1,23 @@
 """Reports outcomes: first to the journal on disk, then to standard output.
 
-The main thread writes a line to the journal at once, so no outcome is lost if the process dies. Another thread syncs
-the journal to the disk, for several outcomes together, and then prints them. So the disk delays no sign-out, and every
-printed outcome is on disk.
+A line is written to the journal at once, so no outcome is lost if the process dies. The journal is synced to the disk
+before lines are printed, once for several outcomes, so every printed outcome is on disk.
 """
 
 from __future__ import annotations
 
 import json
-import queue
-import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
-    from typing_extensions import Self
-
-    from ..models import ErrorEnvelope, SuccessEnvelope
+    from ..models import SignOutOutcome
     from .journal import Journal
 
-#: The maximum number of outcomes that wait for the disk or the output. The command waits if there are more.
-MAX_WAITING = 1000
+#: The maximum number of outcomes that are synced and printed together.
+MAX_GROUP = 1000
+INTERRUPTED = {"code": "INTERRUPTED", "message": "the command was interrupted; the user may be signed out or not"}
 
 
 class OutputError(Exception):
@@ -38,17 +33,13 @@ class OutputError(Exception):
 
 
 class Report:
-    """Reports outcomes within ``with``. Leaving it waits until all are reported, and raises the error if there was one.
+    """Reports outcomes.
 
     Args:
         journal: The journal, if there is one.
         show: Prints lines.
-        for_people: Whether to print text instead of JSON.
+        names_only: Whether to print only the names of users who are not signed out, instead of JSON.
         failures_only: Whether to print only failures.
-
-    Raises:
-        JournalError: The journal can't be written.
-        OutputError: Standard output can't be written.
     """
 
     def __init__(
@@ -56,88 +47,69 @@ class Report:
         journal: Journal | None,
         show: Callable[[list[str]], None],
         *,
-        for_people: bool = False,
+        names_only: bool = False,
         failures_only: bool = False,
     ) -> None:
         self._journal = journal
         self._show = show
-        self._for_people = for_people
+        self._names_only = names_only
         self._failures_only = failures_only
-        self._waiting: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._error: Exception | None = None
+        self._waiting: list[str] = []
+        self._is_synced = True
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether reporting has failed. Leaving ``with`` raises the error."""
-        return self._error is not None
+    def add(self, outcome: SignOutOutcome, *, is_valid_name: bool = True) -> None:
+        """Adds an outcome. It is in the journal when this returns, and printed by :meth:`flush`.
 
-    def add(self, username: str, envelope: SuccessEnvelope | ErrorEnvelope) -> None:
-        """Reports an outcome. It is in the journal when this returns, and printed soon after.
+        Args:
+            outcome: The outcome.
+            is_valid_name: ``False`` if the outcome is about a line that is not a valid username.
 
         Raises:
             JournalError: The journal can't be written any more.
+            OutputError: Standard output can't be written.
         """
-        line = json.dumps({"username": username, **envelope})  # in ASCII, which every reader understands
+        envelope = outcome.to_envelope()
+        line = json.dumps({"username": outcome.username, **envelope})  # in ASCII, which every reader understands
         if self._journal is not None:
             self._journal.append(line)
-        if envelope["success"] and self._failures_only:
-            line = ""  # an empty line only triggers the sync
-        elif self._for_people:
-            line = _text(username, envelope)
-        self._waiting.put(line)
+            self._is_synced = False
+        is_printed = not envelope["success"] or not (self._failures_only or self._names_only)
+        if is_printed and (is_valid_name or not self._names_only):
+            self._add(outcome.username if self._names_only else line)
 
     def add_planned(self, username: str) -> None:
-        """Prints a user that the command would sign out."""
+        """Adds a user that the command would sign out."""
         if not self._failures_only:
-            self._waiting.put(printable(username) if self._for_people else json.dumps({"username": username}))
+            self._add(username if self._names_only else json.dumps({"username": username}))
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def add_interrupted(self, username: str) -> None:
+        """Adds a user whose outcome was not awaited. It is not in the journal."""
+        line = json.dumps({"username": username, "success": False, "error": INTERRUPTED})
+        self._add(username if self._names_only else line)
 
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._waiting.put(None)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
+    def flush(self) -> None:
+        """Syncs the journal to the disk, and prints what was added.
 
-    def _work(self) -> None:
-        more = True
-        while more:
-            group = [self._waiting.get()]
-            while len(group) < MAX_WAITING and not self._waiting.empty():
-                group.append(self._waiting.get())
-            more = group[-1] is not None
-            if self._error is None:
-                try:
-                    self._finish([line for line in group if line])
-                except Exception as error:  # noqa: BLE001 -- raised in the main thread
-                    self._error = error
-
-    def _finish(self, lines: list[str]) -> None:
-        if self._journal is not None:
+        Raises:
+            JournalError: The journal can't be written.
+            OutputError: Standard output can't be written.
+        """
+        if self._journal is not None and not self._is_synced:
             self._journal.sync()
-        if not lines:
-            return
-        try:
-            self._show(lines)
-        except OSError as error:
-            raise OutputError(error) from None
+            self._is_synced = True
+        lines, self._waiting = self._waiting, []
+        if lines:
+            try:
+                self._show(lines)
+            except OSError as error:
+                self._show = _ignore
+                raise OutputError(error) from None
+
+    def _add(self, line: str) -> None:
+        self._waiting.append(line)
+        if len(self._waiting) >= MAX_GROUP:
+            self.flush()
 
 
-def printable(text: str) -> str:
-    """The text, with control characters and other unprintable characters escaped."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
-
-
-def _text(username: str, envelope: SuccessEnvelope | ErrorEnvelope) -> str:
-    if envelope["success"] is True:
-        return f"{printable(username)}: signed out"
-    error = envelope["error"]
-    return printable(f"{username}: failed: {error['message']} [{error['code']}]")
+def _ignore(_lines: list[str]) -> None:
+    """Prints nothing."""

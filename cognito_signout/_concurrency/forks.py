@@ -1,7 +1,7 @@
-"""Objects that must start again in a forked child: their sockets are the parent's, and locks may have been held.
+"""Calls ``_after_fork()`` of each registered object in a forked child. Each class decides what it creates anew.
 
-The child calls ``_after_fork()`` of each registered object at once, before any other code runs there. A daemon that
-closes all descriptors later finds no object of this library that still refers to their numbers.
+The sockets of an object belong to the parent, and its locks may have been held. The calls happen before any other code
+runs in the child. So a daemon that closes all descriptors later can't close one that an object of this library uses.
 """
 
 from __future__ import annotations

@@ -1,32 +1,34 @@
 """The keys that sign a request: those of botocore's chain, or of the source that was passed to the client.
 
-Resolving and refreshing may read files, start processes and call other services. One thread does it for all. Any
-exception of a source becomes a :class:`CredentialsError`.
+Resolving and refreshing may read files, start processes and call other services. One thread does it while others wait.
+Any exception of a source becomes a :class:`CredentialsError`.
 """
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from .._concurrency.single_flight import SingleFlight
+from .._masking import text_of
 from ..errors import CredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HOW_TO = (
-    "Configure them as for boto3 (environment variables, `aws configure`, an IAM role), "
-    "or pass session= or credentials= to the client"
-)
+_HOW_TO = "Configure them as for boto3: environment variables, `aws configure`, or an IAM role"
+#: From this many seconds before expiry on, a refresh must succeed, as in botocore.
+_MANDATORY_REFRESH = 600
 
 
 @frozen
 class Credentials:
     """The keys that sign a request."""
 
-    access_key: str
+    access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     token: str | None = field(repr=False, default=None)
 
@@ -49,6 +51,9 @@ class CredentialsProvider:
         self.lookups = 0
         self._source: Any = None
         self._lock = threading.Lock()
+        self._lookup: SingleFlight[Any] = SingleFlight()
+        self._refresh: SingleFlight[Credentials] = SingleFlight()
+        self._background = threading.Lock()
 
     def current(self) -> Credentials:
         """The current credentials, refreshed if they are about to expire.
@@ -56,11 +61,11 @@ class CredentialsProvider:
         Raises:
             CredentialsError: There are no credentials, or their source failed.
         """
-        if self._source is None:
-            with self._lock:
-                if self._source is None:
-                    self._source = self._find(afresh=False)
-        return _freeze(self._source)
+        source = self._source
+        if source is None:
+            source = self._lookup.do(lambda: self._source or self._find(afresh=False))
+            self._source = source
+        return self._refresh.do(lambda: _freeze(source)) if _must_refresh(source) else _freeze(source)
 
     def cached(self) -> Credentials | None:
         """The current credentials if getting them does not wait. ``None`` if they are not loaded yet or must be
@@ -72,13 +77,35 @@ class CredentialsProvider:
         source = self._source
         return None if source is None or _may_wait(source) else _freeze(source)
 
+    def valid(self) -> Credentials | None:
+        """The current credentials in botocore's advisory window: they are valid, and should be refreshed soon. A thread
+        refreshes them in the background. ``None`` if they are not loaded, or must be refreshed first.
+        """
+        source = self._source
+        keys = getattr(source, "_frozen_credentials", None)
+        if keys is None or _must_refresh(source):
+            return None
+        if self._background.acquire(blocking=False):
+            try:
+                threading.Thread(target=self._refresh_now, name="cognito-signout-refresh", daemon=True).start()
+            except RuntimeError:  # no thread can be started
+                self._background.release()
+        return _freeze(keys)
+
+    def _refresh_now(self) -> None:
+        try:
+            with suppress(CredentialsError):
+                _freeze(self._source)
+        finally:
+            self._background.release()
+
     def replace(self, refused: Credentials, lookups: int | None = None) -> Credentials:
         """Other credentials than those that the service refused, if the source has others now.
 
         Args:
             refused: The credentials that the service refused.
-            lookups: The number of lookups when the service refused. A caller that waited for another caller's lookup
-                gets the result of that lookup, even if it found nothing new. Default: the number at this call.
+            lookups: :attr:`lookups` at the time of the refusal. A caller that waited for another caller's lookup
+                gets the result of that lookup, even if it found nothing new. Default: its value now.
 
         Raises:
             CredentialsError: There are no credentials, or their source failed.
@@ -96,7 +123,7 @@ class CredentialsProvider:
         try:
             source = self._load(afresh)
         except Exception as error:  # a source can be a plugin, a process or a service, and raise anything
-            raise CredentialsError(f"AWS credentials could not be loaded: {error}. {_HOW_TO}") from error
+            raise CredentialsError(f"AWS credentials could not be loaded: {text_of(error)}. {_HOW_TO}") from error
         if source is None:
             raise CredentialsError(f"no AWS credentials were found; tried: {self._tried()}. {_HOW_TO}")
         return source
@@ -115,26 +142,55 @@ def _may_wait(source: Any) -> bool:
         return True
 
 
-def _freeze(source: Any) -> Credentials:
+def _must_refresh(source: Any) -> bool:
+    """Whether the keys were valid and have expired, or are about to."""
     try:
-        freeze = getattr(source, "get_frozen_credentials", None)
-        frozen_credentials = source if freeze is None else freeze()
-        access_key = frozen_credentials.access_key
-        secret_key = frozen_credentials.secret_key
-        token = frozen_credentials.token
+        return bool(source.refresh_needed(_MANDATORY_REFRESH))
+    except Exception:  # noqa: BLE001 -- a source of another kind, or a broken one
+        return False
+
+
+def _freeze(source: Any) -> Credentials:
+    # The functions that raise hold no keys in local variables, which error trackers show.
+    try:
+        credentials = _frozen(source)
     except Exception as error:
-        raise CredentialsError(f"AWS credentials could not be refreshed: {error}. {_HOW_TO}") from error
+        raise CredentialsError(
+            f"AWS credentials could not be refreshed: {text_of(error)}. {_HOW_TO}", retryable=_must_refresh(source)
+        ) from error
+    fault = _fault_of(credentials)
+    if fault is not None:
+        raise CredentialsError(fault)
+    return credentials
+
+
+def _frozen(source: Any) -> Credentials:
+    freeze = getattr(source, "get_frozen_credentials", None)
+    frozen_credentials = source if freeze is None else freeze()
+    token = frozen_credentials.token
+    return Credentials(frozen_credentials.access_key, frozen_credentials.secret_key, None if token == "" else token)
+
+
+def _fault_of(credentials: Credentials) -> str | None:
+    """What is wrong with the keys; ``None`` if they can be used. The text quotes no key."""
+    access_key, secret_key, token = credentials.access_key, credentials.secret_key, credentials.token
     for name, value in (("access key", access_key), ("secret key", secret_key)):
         if not isinstance(value, str) or not value:
-            raise CredentialsError(f"the AWS credentials have no {name}. {_HOW_TO}")
+            return f"the AWS credentials have no {name}. {_HOW_TO}"
     if token is not None and not isinstance(token, str):
-        raise CredentialsError("the AWS session token must be a str")
-    for name, value in (("access key", access_key), ("session token", token or "")):
-        if not (value.isascii() and value.isprintable()) or " " in value:
-            raise CredentialsError(
-                f"the AWS {name} contains a space, a line break or another character that can't be sent; "
-                f"was it copied with something around it?"
+        return "the AWS session token must be a str"
+    text = f"{access_key}{secret_key}{token or ''}"
+    if text.isascii() and text.isprintable() and " " not in text:  # the usual case, in every call
+        return None
+    for name, value in (("access key", access_key), ("secret key", secret_key), ("session token", token or "")):
+        is_sent = name != "secret key"
+        if (
+            not value.isprintable()
+            or value != value.strip()
+            or (is_sent and not (value.isascii() and " " not in value))
+        ):
+            return (
+                f"the AWS {name} contains a space, a line break or another character that no key contains; "
+                f"copy it again, without anything around it"
             )
-    if not secret_key.isascii() and any("\ud800" <= character <= "\udfff" for character in secret_key):
-        raise CredentialsError("the AWS secret key is not valid Unicode")
-    return Credentials(access_key, secret_key, token or None)
+    return None

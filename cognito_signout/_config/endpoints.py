@@ -1,7 +1,7 @@
-"""Evaluates botocore's endpoint rules: from a region and flags to a URL.
+"""The endpoint: a custom URL, or the one from botocore's endpoint rules. :mod:`.settings` finds custom URLs.
 
-The rules and the partitions are arguments, as they are in botocore's data files. This module reads no file and contains
-no region names. It raises a :class:`ConfigurationError` if no endpoint exists.
+The rules and the partitions are arguments, in the format of botocore's data files. This module reads no file and
+contains no region names. It raises a :class:`ConfigurationError` if no endpoint exists.
 https://smithy.io/2.0/additional-specs/rules-engine/specification.html describes the rules.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from .._masking import without_keys
 from ..errors import ConfigurationError
 
 #: The regions that botocore accepts: a host label that is not a number.
@@ -48,7 +49,7 @@ def check_region(region: str) -> str:
         ConfigurationError: It can't.
     """
     if not isinstance(region, str) or not _REGION.fullmatch(region):
-        raise ConfigurationError(f"{region!r} is no region: it must be a host label, such as us-east-1")
+        raise ConfigurationError(f"{without_keys(repr(region))} is not a region; pass a host label, such as us-east-1")
     return region
 
 
@@ -78,10 +79,11 @@ def endpoint_for(
         url = _RuleSet(partitions).resolve(rules["rules"], parameters)
         if url is None:
             raise ConfigurationError(f"botocore's endpoint rules have no endpoint for the region {region}")
-    return _parse(url, region)
+    return endpoint_of(url, region)
 
 
-def _parse(url: str, region: str) -> Endpoint:
+def endpoint_of(url: str, region: str) -> Endpoint:
+    """The endpoint at a URL, with a region to sign for. Raises a :class:`ConfigurationError` for an unusable URL."""
     complaint = (
         "the endpoint URL must be an http:// or https:// URL with a host name, and a port up to 65535 if it has one, "
         "such as http://localhost:5000"
@@ -99,7 +101,7 @@ def _parse(url: str, region: str) -> Endpoint:
     label = hostname.removesuffix(".")
     if (
         parts.scheme not in _DEFAULT_PORTS
-        or not f"{parts.netloc.rpartition('@')[2].lower()}:".startswith(f"{host}:")  # other text in the brackets
+        or not f"{parts.netloc.rpartition('@')[2].lower()}:".startswith(f"{host}:")  # misplaced brackets
         or not (is_ipv6 or (len(label) <= 255 and _HOSTNAME.fullmatch(label)))
         or any(character in url for character in "\t\r\n")  # urlsplit removes them silently
     ):
@@ -177,6 +179,6 @@ class _RuleSet:
             found = _partition_of(arguments[0], self._partitions)
             return found if found is not None else self._partitions["partitions"][0]["outputs"]
         raise ConfigurationError(
-            f"botocore's endpoint rules call {function}, which this version can't: upgrade cognito-signout, "
-            f"or name an endpoint_url"
+            f"botocore's endpoint rules call {function}, which this version does not support; "
+            f"upgrade cognito-signout, or pass endpoint_url"
         )

@@ -1,4 +1,4 @@
-"""The arguments of a client, checked as far as possible without botocore and without I/O."""
+"""The arguments of a client except ``transport`` and ``timeout``. They are checked without botocore and without I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field, frozen
 
+from .._masking import without_keys
 from ..errors import ConfigurationError
+from .endpoints import check_region, endpoint_of
 
 if TYPE_CHECKING:
     from .botocore import BotocoreConfig, BotocoreSession, FrozenCredentialsSource, StaticCredentials
@@ -82,14 +84,17 @@ def _is_proxies_config(value: Any) -> bool:
     return (bundle is None or isinstance(bundle, str)) and _is_certificate(config.get("proxy_client_cert"))
 
 
-#: The types of the fields of a Config that botocore does not check. A wrong value would fail at the first call.
+#: The types of the Config fields that botocore does not check. Otherwise a wrong value would fail at the first call.
 _SHAPES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "connect_timeout": (_is_timeout, "a positive number of seconds, or None"),
     "read_timeout": (_is_timeout, "a positive number of seconds, or None"),
     "max_pool_connections": (lambda value: isinstance(value, int), "an int"),
-    "client_cert": (_is_certificate, "a path, or a tuple of two: of the certificate and of the key"),
+    "client_cert": (_is_certificate, "a path, or a tuple of two paths: certificate and key"),
     "proxies": (_is_proxies, "a dict of proxy URLs by scheme"),
-    "proxies_config": (_is_proxies_config, "a dict, its proxy_ca_bundle a path, its proxy_client_cert one or two"),
+    "proxies_config": (
+        _is_proxies_config,
+        "a dict; proxy_ca_bundle must be a path, and proxy_client_cert a path or a tuple of two paths",
+    ),
 }
 
 
@@ -108,24 +113,34 @@ class Options:
     def __attrs_post_init__(self) -> None:
         if self.verify is not None and not isinstance(self.verify, (bool, str, os.PathLike)):
             raise ConfigurationError("verify must be True, False, or the path of a CA bundle")
+        if self.endpoint_url is not None:
+            endpoint_of(self.endpoint_url, "")
+        if self.region_name is not None:
+            check_region(self.region_name)
         if self.session is not None and self.profile_name is not None:
-            raise ConfigurationError("give profile_name to the session, or no session: they can't be combined")
+            raise ConfigurationError("session and profile_name can't be combined; create the session with the profile")
         if self.session is not None:
             inner = unwrap_session(self.session)
             if not (hasattr(inner, "get_component") and hasattr(inner, "get_credentials")):
                 raise ConfigurationError("session must be a botocore.session.Session or a boto3.Session")
             if inspect.iscoroutinefunction(inner.get_credentials):
-                raise ConfigurationError("session is an async one; give one of botocore's or boto3's own")
+                raise ConfigurationError("session is async; pass a session of botocore or boto3")
         if self.credentials is not None:
             freeze = getattr(self.credentials, "get_frozen_credentials", None)
             if inspect.iscoroutinefunction(freeze):
-                raise ConfigurationError("credentials are async ones; give those of botocore or boto3")
+                raise ConfigurationError("credentials are async; pass credentials of botocore or boto3")
             if freeze is None and not hasattr(self.credentials, "access_key"):
                 raise ConfigurationError(
                     "credentials must have get_frozen_credentials(), or access_key, secret_key and token"
                 )
         if self.config is not None:
             check_config(self.config)
+
+    def shown(self) -> str:
+        """The arguments that say what the client talks to, for its ``repr()``."""
+        names = ("region_name", "profile_name", "endpoint_url")  # a key or a password may be in any of them
+        shown = {name: getattr(self, name) for name in names}
+        return ", ".join(f"{name}={without_keys(repr(value))}" for name, value in shown.items() if value is not None)
 
 
 def unwrap_session(session: Any) -> Any:
@@ -151,10 +166,10 @@ def check_config(config: Any) -> None:
 
 
 def attempts_of(retries: Mapping[str, Any] | None) -> int | None:
-    """The maximum number of requests of a call by ``retries`` of a ``Config``; ``None`` if it is not set."""
+    """The maximum number of requests of a call, from a ``Config``'s ``retries``; ``None`` if they do not set it."""
     if retries is None:
         return None
     if "total_max_attempts" in retries:
         return int(retries["total_max_attempts"])
-    # It counts retries, not attempts.
+    # ``max_attempts`` counts retries, not attempts.
     return int(retries["max_attempts"]) + 1 if "max_attempts" in retries else None

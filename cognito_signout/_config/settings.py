@@ -1,4 +1,4 @@
-"""The settings that botocore resolves: region, endpoint, attempts, time-outs, TLS, proxies, user agent.
+"""The settings that botocore resolves: region, custom endpoint, attempts, time-outs, TLS, proxies, user agent.
 
 They come from botocore's own ``Session``: its configuration chain, its data files and its profile. The result is what a
 boto3 client would use in the same environment. The first call may read files and import botocore; later calls use the
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from .._masking import safe_to_show
+from .._masking import safe_to_show, text_of, without_keys
 from ..errors import ConfigurationError
-from .botocore import load
+from .botocore import load, new_session
 from .credentials import CredentialsProvider
 from .endpoints import Endpoint, check_region, endpoint_for, is_known_region
 from .options import Options, attempts_of, check_config, unwrap_session
@@ -46,6 +46,7 @@ class Settings:
 
     Attributes:
         endpoint: The destination of requests, and the region that they are signed for.
+        url: The custom endpoint as it was configured, user and password included; ``None`` if there is none.
         max_attempts: The maximum number of requests of a call.
         connect_timeout: In seconds; ``None`` for no limit.
         read_timeout: In seconds; ``None`` for no limit.
@@ -59,6 +60,7 @@ class Settings:
     """
 
     endpoint: Endpoint
+    url: str | None = field(default=None, repr=False)
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     connect_timeout: float | None = DEFAULT_TIMEOUT
     read_timeout: float | None = DEFAULT_TIMEOUT
@@ -91,6 +93,7 @@ class Resolver:
         self._options = options
         self._lock = threading.Lock()
         self._session: Any = None
+        self._is_own = True  # the session
         self._region: str | None = None
         self.credentials = CredentialsProvider(self._load_credentials, tried=self._tried)
         self._settings: dict[str, Settings] = {}  # by the region in the pool ID
@@ -100,12 +103,10 @@ class Resolver:
         """The botocore session: the caller's, or a new one, created at the first use. On the short path, an
         :class:`EnvironmentSession`.
         """
-        session = self._session
-        if not self.has_session():
-            with self._lock:
-                if self._session is session:
-                    self._session = self._new_session()
-        return self._session
+        with self._lock:
+            if not self.has_session():
+                self._session = self._new_session()
+            return self._session
 
     def has_session(self) -> bool:
         """Whether there is a session already, so that getting it does not wait."""
@@ -122,22 +123,26 @@ class Resolver:
         if settings is None:
             region_of_pool = user_pool_id.partition("_")[0]
             settings = self._resolve(region_of_pool)
-            if len(self._settings) >= MAX_REGIONS:  # so many prefixes are not regions
+            if len(self._settings) >= MAX_REGIONS:  # more prefixes than there are regions
                 self._settings.clear()
             self._settings[region_of_pool] = settings
         return settings
 
     def cached_settings(self, user_pool_id: str) -> Settings | None:
-        """The same, if it is cached."""
+        """The settings for a call to this pool, if they are cached."""
         return self._settings.get(user_pool_id.partition("_")[0])
 
     def _resolve(self, region_of_pool: str) -> Settings:
         try:
             return self._ask(self.session, region_of_pool)
-        except ConfigurationError:
-            raise
+        # The local variables in the tracebacks hold URLs with passwords, and error trackers show them.
+        except ConfigurationError as error:
+            self._drop_session()
+            raise error.with_traceback(None) from error.__cause__
         except Exception as error:  # noqa: BLE001 -- botocore raises anything for a malformed setting
-            raise ConfigurationError(f"the AWS configuration can't be used: {error}") from safe_to_show(error)
+            self._drop_session()
+            cause = safe_to_show(error.with_traceback(None))
+            raise ConfigurationError(f"the AWS configuration can't be used: {text_of(error)}") from cause
 
     def _ask(self, session: Any, region_of_pool: str) -> Settings:
         options = self._options
@@ -174,6 +179,7 @@ class Resolver:
         retries = getattr(config, "retries", None)
         return Settings(
             endpoint=endpoint,
+            url=url,
             max_attempts=_max_attempts(session, retries),
             connect_timeout=_connect_timeout(session, config, region),
             read_timeout=getattr(config, "read_timeout", DEFAULT_TIMEOUT),
@@ -191,12 +197,25 @@ class Resolver:
         )
 
     def _new_session(self) -> Any:
-        if self._options.session is not None:
-            return unwrap_session(self._options.session)
+        given = self._options.session or self._default_session()
+        self._is_own = given is None
+        if given is not None:
+            return unwrap_session(given)
         return EnvironmentSession() if is_enough(self._options) else self._new_botocore_session()
 
+    def _default_session(self) -> Any:
+        """The session of ``boto3.setup_default_session()``, if there is one and no argument names another identity."""
+        if self._options.profile_name is not None or self._options.credentials is not None:
+            return None
+        return getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+
+    def _drop_session(self) -> None:
+        """Forgets a session of our own that failed, so that the next call reads the files again."""
+        if self._is_own:
+            self._session = None
+
     def _new_botocore_session(self) -> Any:
-        session = load("session").Session(profile=self._options.profile_name)
+        session = new_session(self._options.profile_name)
         _set_sts_region(session, self._region)
         return session
 
@@ -205,8 +224,14 @@ class Resolver:
             return self._options.credentials
         session = self.session
         if not afresh:
-            return session.get_credentials()
-        if self._options.session is None:  # a new session reads its files again
+            found = None
+            try:
+                found = session.get_credentials()
+            finally:
+                if found is None:
+                    self._drop_session()
+            return found
+        if self._is_own:  # a new session reads its files again
             return self._new_botocore_session().get_credentials()
         current = session.get_credentials()
         if current is None or current.method not in _methods(session):
@@ -256,7 +281,7 @@ def _variable(session: Any, name: str) -> Any:
     try:
         return session.get_config_variable(name)
     except ValueError as error:
-        raise ConfigurationError(f"the configured {name} is not valid: {error}") from safe_to_show(error)
+        raise ConfigurationError(f"the configured {name} is not valid: {text_of(error)}") from safe_to_show(error)
 
 
 def _flag(session: Any, config: Any, name: str) -> bool:
@@ -281,7 +306,7 @@ def _configured_endpoint_url(session: Any, config: Any) -> str | None:
         services = session.full_config.get("services", {}).get(profile["services"])
         if not services:
             raise ConfigurationError(
-                f"the profile names a services section {profile['services']!r} that does not exist"
+                f"the profile names a services section {without_keys(repr(profile['services']))} that does not exist"
             )
         service: Any = services.get(ENDPOINT_URL_SECTION, {})
         if not hasattr(service, "get"):

@@ -1,6 +1,6 @@
-"""The short path: settings without importing botocore, if only environment variables and static keys can decide.
+"""The short path: settings without importing botocore, if they depend only on environment variables and static keys.
 
-botocore would return exactly those values, but importing it would double the time of a first call. If
+botocore would return the same values, but importing it would double the time of a first call. If
 :func:`is_enough`, an :class:`EnvironmentSession` replaces botocore's session. It reads botocore's data files without
 importing botocore. An allow-list decides: any variable, file or setting that is not on it disables the short path. A
 test compares the results with those of the real session. Only :mod:`.settings` and the runtimes use it.
@@ -149,11 +149,11 @@ class EnvironmentSession:
         return DEFAULTS.get(name) if text is None else convert(text)
 
     def get_scoped_config(self) -> Mapping[str, Any]:
-        """An empty profile: there is no file."""
+        """An empty profile: there is no configuration file."""
         return {}
 
     def get_default_client_config(self) -> None:
-        """``None``: no other code has this session."""
+        """``None``: no other code can have set one on this session."""
 
     def get_component(self, _name: str) -> DataFiles:
         """The loader of data files, the only component in use."""
@@ -165,7 +165,7 @@ class EnvironmentSession:
 
 
 class DataFiles:
-    """The part of botocore's ``Loader`` that is used, for the files in botocore."""
+    """The part of botocore's ``Loader`` that :mod:`.settings` uses. It finds only the files of botocore itself."""
 
     def __init__(self) -> None:
         self.BUILTIN_DATA_PATH = _directory() or ""

@@ -19,8 +19,8 @@ def user_agent(*, app_id: str | None = None, extra: str | None = None, instead: 
 
     Args:
         app_id: The application's id (``user_agent_appid``, ``AWS_SDK_UA_APP_ID``).
-        extra: Text to append as it is, but for line breaks and the like (``user_agent_extra``).
-        instead: Text to send in place of all but ``extra`` (``user_agent``).
+        extra: Text to append, with a dash for each character outside printable ASCII (``user_agent_extra``).
+        instead: Text to send in place of everything except ``extra`` (``user_agent``).
     """
     if instead is not None:
         parts = [_NOT_ALLOWED_IN_EXTRA.sub("-", instead)]

@@ -1,8 +1,8 @@
 """What a call runs on: the settings, the credentials, the clock and the transport.
 
 :class:`Runtime` is what the driver of a blocking call needs, and :class:`AsyncRuntime` the same for an async call. Each
-client has its own: :mod:`.blocking` or :mod:`.asynchronous`. While a fake is active, it replaces them in the whole
-process, call by call.
+client has its own: :mod:`.blocking` or :mod:`.asynchronous`. While a fake is active (:func:`substituted`), every client
+in the process, existing ones included, uses the fake's runtime for its calls.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from .._call.steps import Authenticate, Configure, Send
+
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Generator
 
-    from .._call.steps import Clock, Shared
+    from .._bulk.threads import Run
+    from .._call.steps import Clock, Shared, Step
     from .._config.credentials import Credentials
     from .._config.options import Options
     from .._config.settings import Settings
+    from ..models import SignOutOutcome
     from ..transports import HttpRequest, HttpResponse
 
     class Runtime(Clock, Protocol):
@@ -28,11 +31,16 @@ if TYPE_CHECKING:
             """The state that the calls of one client share."""
             ...
 
-        def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        @property
+        def simulate(self) -> Callable[..., Generator[SignOutOutcome, None, None]] | None:
+            """Runs the calls of ``sign_out_many``, without threads. ``None``: they run in threads."""
+            ...
+
+        def sleep(self, seconds: float, run: Run | None = None) -> None:
             """Waits.
 
             Raises:
-                Stopped: The event was set in the meantime.
+                Stopped: The run was stopped.
             """
             ...
 
@@ -49,7 +57,7 @@ if TYPE_CHECKING:
             ...
 
         def close(self) -> None:
-            """Closes the transport, unless the client was given it."""
+            """Closes the transport, unless it was passed to the client."""
             ...
 
     class AsyncRuntime(Clock, Protocol):
@@ -77,12 +85,30 @@ if TYPE_CHECKING:
             ...
 
         async def close(self) -> None:
-            """Closes the transport, unless the client was given it."""
+            """Closes the transport, unless it was passed to the client."""
             ...
 
 
 class Stopped(BaseException):
     """A call was abandoned. Its outcome does not matter any more."""
+
+
+def perform(step: Step, runtime: Runtime, run: Run | None = None) -> object:
+    """Performs one step, and returns its result.
+
+    Raises:
+        Stopped: The run was stopped.
+    """
+    if run is not None and run.is_stopped:
+        raise Stopped
+    if isinstance(step, Send):
+        return runtime.send(step.request, step.settings, step.timeout)
+    if isinstance(step, Configure):
+        return runtime.settings(step.user_pool_id)
+    if isinstance(step, Authenticate):
+        return runtime.credentials(step.refused)
+    runtime.sleep(step.seconds, run)
+    return None
 
 
 class Substitute(NamedTuple):
@@ -115,7 +141,7 @@ def substituted(
     blocking: Callable[[object, Options], Runtime],
     asynchronous: Callable[[object, Options], AsyncRuntime],
 ) -> Generator[None]:
-    """Replaces the runtime of every client in the process. The innermost wins; they may end in any order."""
+    """Replaces the runtime of every client in the process. The latest replacement wins; they may end in any order."""
     entry = Substitute(blocking, asynchronous)
     _substitutes.append(entry)
     try:

@@ -14,17 +14,17 @@ from .._call.steps import Shared
 from .._config.settings import Resolver, Settings, trace_header
 from .._config.short_path import EnvironmentSession
 from ..transports import HttpResponse
-from . import Stopped
 from .events import before_send
 
 if TYPE_CHECKING:
+    from .._bulk.threads import Run
     from .._config.credentials import Credentials
     from .._config.options import Options
     from ..transports import HttpRequest, Transport
 
 
 class World:
-    """The part of a runtime that never waits: the clock, randomness, and the state that a client's calls share.
+    """What blocking and async runtimes share: the clock, randomness, and the state of a client's calls.
 
     Args:
         options: The client's arguments.
@@ -70,16 +70,20 @@ class BlockingRuntime(World):
         self._own_transport: Transport | None = None
         self._lock = threading.Lock()
 
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+    @property
+    def simulate(self) -> None:
+        """``None``: the calls of ``sign_out_many`` run in threads."""
+
+    def sleep(self, seconds: float, run: Run | None = None) -> None:
         """Waits.
 
         Raises:
-            Stopped: The event was set in the meantime.
+            Stopped: The run was stopped.
         """
-        if until is None:
+        if run is None:
             time.sleep(seconds)
-        elif until.wait(min(seconds, threading.TIMEOUT_MAX)):
-            raise Stopped
+        else:
+            run.sleep(seconds)
 
     def settings(self, user_pool_id: str) -> Settings:
         """The settings that botocore resolves for a call to this pool."""
@@ -91,7 +95,7 @@ class BlockingRuntime(World):
         return provider.current() if refused is None else provider.replace(refused)
 
     def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
-        """Sends a request by the client's transport, by a handler of botocore's event, or over the network."""
+        """Sends a request by the transport passed in; else over the network, unless a botocore handler answers it."""
         if self._given_transport is not None:
             return self._given_transport.send(request, timeout=timeout)
         answer = self.before_send(request)

@@ -1,6 +1,6 @@
-"""Testing without AWS: a fake of Cognito user pools that real requests go through.
+"""Testing without AWS: a fake of Cognito user pools.
 
-They are built, signed, verified, answered and read; nothing is patched out. See :class:`FakeCognito`.
+Requests are built, signed, verified, answered and read as with AWS; nothing is patched. See :class:`FakeCognito`.
 """
 
 from __future__ import annotations

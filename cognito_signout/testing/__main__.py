@@ -38,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="POOL_ID/NAME[,ALIAS...]",
         help="add a user, such as us-east-1_Test00001/alice,alice@example.com",
     )
+    parser.add_argument(
+        "--users-file", action="append", default=[], metavar="POOL_ID=FILE", help="add a user for each line of a file"
+    )
+    parser.add_argument("--throttle", type=float, metavar="RATE", help="refuse more sign-outs a second than this")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="delay each response")
     options = parser.parse_args(arguments)
     fake = FakeCognito()
     try:
@@ -49,9 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 parser.error("--user must be a pool's id, a slash, and a name")
             username, *aliases = names.split(",")
             fake.add_user(user_pool_id=user_pool_id, username=username, aliases=aliases)
+        for users_file in options.users_file:
+            user_pool_id, is_complete, path = users_file.partition("=")
+            if not is_complete:
+                parser.error(f"--users-file {users_file}: expected POOL_ID=FILE")
+            with open(path, encoding="utf-8-sig") as lines:
+                names = (line.strip() for line in lines)
+                fake.add_users(user_pool_id=user_pool_id, usernames=filter(None, names))
+        if options.throttle is not None:
+            fake.throttle(rate=options.throttle, burst=max(1.0, options.throttle))
     except ValidationError as error:
         parser.error(error.message)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     stopped = threading.Event()
 
@@ -61,12 +75,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     try:
-        server = FakeCognitoServer(fake, host=options.host, port=options.port).start()
+        server = FakeCognitoServer(fake, host=options.host, port=options.port, latency=options.latency).start()
     except (OSError, OverflowError) as error:
         complaint = f"could not listen on {options.host}:{options.port}: {error}"
-        print(f"{complaint}; --port chooses another port, 0 a free one", file=sys.stderr)
+        print(f"{complaint}; choose another port with --port, or 0 for a free one", file=sys.stderr)
         return 1
-    print("\n".join(f"{name}={value}" for name, value in server.environment.items()), flush=True)
+    export = "export " if sys.stdout.isatty() else ""  # for a shell; files of variables have none
+    print("\n".join(f"{export}{name}={value}" for name, value in server.environment.items()), flush=True)
     stopped.wait()
     server.stop()
     return 0

@@ -1,4 +1,4 @@
-"""The fake: its set-up, its faults, and checks for tests.
+"""``FakeCognito``: set-up, faults and assertions.
 
 It combines the service of :mod:`._service` and the users of :mod:`._users` with faults, throttling, a record of
 requests and a clock. A client uses it through its runtime: requests are built, signed and read as for AWS, and waiting
@@ -7,10 +7,11 @@ moves the fake's clock, so that no test waits.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import deque
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from attrs import define, field, frozen
@@ -20,11 +21,11 @@ from .._call import protocol
 from .._concurrency import forks
 from .._config.credentials import Credentials
 from .._config.options import Options
-from ..models import DEFAULT_TOKEN_VALIDITY
 from ..transports import HttpResponse
+from ._keys import jwks
 from ._runtime import Activation, FakeAsyncClient, FakeClient, FakeRuntime
-from ._service import Service, ServiceRefusal, answer, arguments_of, operation_of
-from ._users import Clock, Directory, Tokens, UserPool, utc
+from ._service import TOKEN_VALIDITY, Service, ServiceRefusal, answer, arguments_of, operation_of
+from ._users import Clock, Directory, Ids, Tokens, User, UserPool, utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from ..client import SignOutClient
     from ..transports import HttpRequest
 
+#: The app client of sign-ins that name none.
+CLIENT_ID = "1fakeclient0123456789abcde"
+#: The maximum number of requests that are recorded.
+MAX_REQUESTS = 20_000
 #: The faults of the transport, and whether the service has performed the operation when they occur.
 TRANSPORT_FAULTS = {
     "refused": False,
@@ -51,6 +56,7 @@ _FAULT_OF_CLASS: dict[type[errors.SignOutError], str] = {
     errors.InvalidParameterError: "InvalidParameterException",
     errors.UserNotFoundError: "UserNotFoundException",
     errors.ResourceNotFoundError: "ResourceNotFoundException",
+    errors.AccessDeniedError: "AccessDeniedException",
     errors.NotAuthorizedError: "NotAuthorizedException",
     errors.AuthenticationError: "InvalidSignatureException",
     errors.TooManyRequestsError: "TooManyRequestsException",
@@ -90,6 +96,17 @@ class RecordedRequest:
     request: HttpRequest = field(repr=False)
 
 
+class _Fault(NamedTuple):
+    """How a request fails."""
+
+    kind: str
+    message: str | None
+
+
+#: How late the request of a thread may be, in seconds.
+_MAX_LAG = 60.0
+
+
 @define
 class _Throttle:
     """A token bucket, on the fake's clock."""
@@ -100,8 +117,10 @@ class _Throttle:
     at: float
 
     def admits(self, now: float) -> bool:
-        self.tokens = min(self.burst, self.tokens + max(0.0, now - self.at) * self.rate)
-        self.at = max(self.at, now)
+        # A time a little before the last one is from a thread that is late. A time long before: the clock was set back.
+        elapsed = 0.0 if self.at - _MAX_LAG < now < self.at else max(0.0, now - self.at)
+        self.tokens = min(self.burst, self.tokens + elapsed * self.rate)
+        self.at = max(self.at, now) if now > self.at - _MAX_LAG else now
         if self.tokens < 1:
             return False
         self.tokens -= 1
@@ -142,15 +161,41 @@ class FakeCognito:
         if now is not None and now.utcoffset() is None:
             raise ValueError("now needs a time zone")
         self._clock = Clock(now)
-        self._directory = Directory(self._clock)
-        self._service = Service(self._directory, access_key=access_key, secret_key=secret_key)
+        self._start = now
         self._lock = threading.RLock()
-        self._latency = timedelta(0)
-        self._throttle: _Throttle | None = None
-        self._faults: deque[str] = deque()
-        self._requests: list[RecordedRequest] = []
         self._runtimes: WeakKeyDictionary[object, FakeRuntime] = WeakKeyDictionary()
+        self.reset()
         forks.register(self)
+
+    def reset(self) -> None:
+        """Removes all pools, users, tokens, recorded requests, faults and limits.
+
+        Sets the clock back to ``now``, if it was given.
+        """
+        with self._lock:
+            if self._start is not None:
+                self._clock.reset()
+            self._directory = Directory(self._clock, Ids(None if self._start is None else 0))
+            self._service = Service(self._directory, access_key=self.access_key, secret_key=self.secret_key)
+            self._latency = timedelta(0)
+            self._throttle: _Throttle | None = None
+            self._faults: deque[_Fault] = deque()
+            self._requests: deque[RecordedRequest] = deque(maxlen=MAX_REQUESTS)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FakeCognito:
+        """A fake with the same state. Clients stay with the original."""
+        twin = type(self)(access_key=self.access_key, secret_key=self.secret_key, now=self._start)
+        with self._lock:
+            for name in ("_clock", "_directory", "_latency", "_throttle", "_faults", "_requests"):
+                setattr(twin, name, copy.deepcopy(getattr(self, name), memo))
+        twin._service = Service(twin._directory, access_key=self.access_key, secret_key=self.secret_key)  # noqa: SLF001
+        return twin
+
+    def __repr__(self) -> str:
+        with self._lock:
+            users = sum(len(pool.all_users) for pool in self._directory.pools.values())
+            pools = len(self._directory.pools)
+        return f"{type(self).__name__}(pools={pools}, users={users}, requests={len(self._requests)})"
 
     def _after_fork(self) -> None:
         """In a forked child: makes new locks. Those of the parent may have been held."""
@@ -169,31 +214,55 @@ class FakeCognito:
         with self._lock:
             self._add_pool(user_pool_id)
 
-    def add_user(self, *, user_pool_id: str, username: str, aliases: Iterable[str] = ()) -> None:
+    def add_user(
+        self, *, user_pool_id: str, username: str, aliases: Iterable[str] = (), password: str | None = None
+    ) -> None:
         """Adds a user, and the pool if the fake has none with this ID.
 
         Args:
             user_pool_id: The pool.
             username: The user's name.
-            aliases: Other names of the user, such as an email address or a telephone number.
+            aliases: Other names of the user, such as an email address or a telephone number. An alias of another user
+                moves to this one, as at AWS with ``ForceAliasCreation``: an alias belongs to the user who verified it
+                last.
+            password: The password for sign-ins over HTTP. Default: any password is accepted.
 
         Raises:
             ValidationError: A name breaks the service's constraints.
-            ValueError: The pool has a user with one of these names already.
+            ValueError: The pool has a user with this username, or an alias is the username or ``sub`` of another user.
         """
         names = list(aliases)
         protocol.check_user_pool_id(user_pool_id)
         for name in (username, *names):
             protocol.check_username(name)
         with self._lock:
-            self._add_pool(user_pool_id).add(username, names)
+            now = self._clock.now()
+            user = User(username, self._directory.ids.uuid(), now, aliases=names, password=password)
+            self._add_pool(user_pool_id).add(user)
+
+    def add_users(self, *, user_pool_id: str, usernames: Iterable[str]) -> None:
+        """Adds a batch of users. See :meth:`add_user`."""
+        for username in usernames:
+            self.add_user(user_pool_id=user_pool_id, username=username)
+
+    def disable_user(self, *, user_pool_id: str, username: str) -> None:
+        """Disables a user, as ``AdminDisableUser`` does: new sign-ins are refused, and all tokens are revoked.
+
+        Raises:
+            LookupError: There is no such user.
+        """
+        with self._lock:
+            _, user = self._find(user_pool_id, username)
+            user.enabled = False
+            user.revoke()
 
     def sign_in(
         self,
         *,
         user_pool_id: str,
         username: str,
-        validity: timedelta = DEFAULT_TOKEN_VALIDITY,
+        validity: timedelta = TOKEN_VALIDITY,
+        client_id: str = CLIENT_ID,
         hosted_ui: bool = False,
     ) -> Tokens:
         """Signs a user in, on another device.
@@ -202,17 +271,30 @@ class FakeCognito:
             user_pool_id: The pool.
             username: The user's name, an alias, or the ``sub``.
             validity: How long the access and ID token are valid. Default: an hour, as Cognito's.
+            client_id: The app client, for the claims ``client_id`` and ``aud``.
             hosted_ui: Whether the user signs in through the hosted UI, and so gets its cookie.
 
         Raises:
             LookupError: There is no such user.
+            ValueError: The user is disabled.
         """
         with self._lock:
-            pool = self._directory.pools.get(user_pool_id)
-            user = pool.users.get(username) if pool is not None else None
-            if pool is None or user is None:
-                raise LookupError(f"the fake has no user {username!r} in {user_pool_id}: add_user() first")
-            return self._directory.sign_in(pool, user, validity=validity, hosted_ui=hosted_ui)
+            pool, user = self._find(user_pool_id, username)
+            if not user.enabled:
+                raise ValueError(f"the user {username!r} is disabled, so Cognito refuses the sign-in")
+            return self._directory.sign_in(pool, user, validity=validity, client_id=client_id, hosted_ui=hosted_ui)
+
+    def jwks(self, user_pool_id: str) -> dict[str, list[dict[str, str]]]:
+        """The public keys of a pool, as at ``/{pool id}/.well-known/jwks.json``, to verify tokens in process.
+
+        The private keys are public, too: anyone can forge tokens of a fake.
+
+        Raises:
+            LookupError: There is no such pool.
+        """
+        if user_pool_id not in self._directory.pools:
+            raise LookupError(f"the fake has no pool {user_pool_id}: call add_user_pool() or add_user() first")
+        return jwks()
 
     # -- time
 
@@ -245,17 +327,18 @@ class FakeCognito:
 
     # -- faults
 
-    def fail(self, error: type[errors.SignOutError] | str, *, times: int = 1) -> None:
-        """Makes the next requests fail, after those of earlier calls of this method.
+    def fail(self, error: type[errors.SignOutError] | str, *, times: int = 1, message: str | None = None) -> None:
+        """Makes the next requests fail. The faults of earlier calls of this method come first.
 
         Args:
             error: One of this library's error classes; an AWS code, such as ``"ThrottlingException"``; or a fault of
                 the transport: ``"refused"``, ``"reset"``, ``"timeout"``, ``"truncated"`` (the service performs the
                 operation, and the response is cut off), ``"garbage"``, ``"html"`` (a page with status 200).
             times: The number of requests. A client that retries makes several requests in a call.
+            message: The message of the service. Default: AWS's, or one that says that this is a fake.
 
         Raises:
-            ValueError: A request can't end in this error.
+            ValueError: A request can't end in this error, or ``times`` is below 1.
         """
         fault = error if isinstance(error, str) else _FAULT_OF_CLASS.get(error, "")
         if fault not in TRANSPORT_FAULTS and not fault[:1].isupper():
@@ -266,7 +349,7 @@ class FakeCognito:
         if times < 1:
             raise ValueError("times must be 1 or more")
         with self._lock:
-            self._faults.extend([fault] * times)
+            self._faults.extend([_Fault(fault, message)] * times)
 
     def throttle(self, *, rate: float, burst: float = 1) -> None:
         """Refuses sign-outs beyond a rate with ``TooManyRequestsException``, as AWS does beyond the quota.
@@ -292,7 +375,7 @@ class FakeCognito:
             return list(self._requests)
 
     def assert_signed_out(self, *, user_pool_id: str, username: str, times: int | None = None) -> None:
-        """Fails unless the user was signed out, by any of the user's names.
+        """Fails unless the user was signed out, under any of the user's names.
 
         Args:
             user_pool_id: The pool.
@@ -330,6 +413,7 @@ class FakeCognito:
         region_name: str | None = None,
         credentials: FrozenCredentialsSource | StaticCredentials | None = None,
         config: BotocoreConfig | None = None,
+        timeout: float | timedelta | None = None,
     ) -> SignOutClient:
         """A client that uses this fake, independent of the environment and of other active fakes.
 
@@ -337,9 +421,10 @@ class FakeCognito:
             region_name: The region of every call. Default: the region in the pool ID.
             credentials: The credentials to sign with. Default: the fake's own.
             config: A ``botocore.config.Config``. Only ``region_name``, ``retries`` and ``read_timeout`` have an effect.
+            timeout: The limit for each call, on the fake's clock: see :class:`~cognito_signout.SignOutClient`.
         """
         options = Options(region_name=region_name, credentials=credentials, config=config)
-        return FakeClient(self._new_runtime(options, credentials))
+        return FakeClient(self._new_runtime(options, credentials), options, timeout)
 
     def async_client(
         self,
@@ -347,10 +432,11 @@ class FakeCognito:
         region_name: str | None = None,
         credentials: FrozenCredentialsSource | StaticCredentials | None = None,
         config: BotocoreConfig | None = None,
+        timeout: float | timedelta | None = None,
     ) -> AsyncSignOutClient:
         """The same for asyncio: an :class:`~cognito_signout.AsyncSignOutClient`."""
         options = Options(region_name=region_name, credentials=credentials, config=config)
-        return FakeAsyncClient(self._new_runtime(options, credentials))
+        return FakeAsyncClient(self._new_runtime(options, credentials), options, timeout)
 
     def activate(self) -> Activation[FakeCognito]:
         """Makes every ``SignOutClient`` and ``AsyncSignOutClient`` in the process use this fake, existing ones
@@ -368,7 +454,8 @@ class FakeCognito:
             runtime = self._runtimes.get(client)
             if runtime is None:
                 runtime = self._runtimes[client] = self._new_runtime(options, None)
-            return runtime
+        runtime.synchronize()
+        return runtime
 
     def _new_runtime(self, options: Options, credentials: object | None) -> FakeRuntime:
         keys = credentials if credentials is not None else Credentials(self.access_key, self.secret_key)
@@ -384,17 +471,18 @@ class FakeCognito:
         Args:
             request: The request.
             patience: The maximum wait for the response, in seconds of the fake's clock. The service may have performed
-                the operation when it ends. Default: no limit.
+                the operation when the wait ends. Default: no limit.
             sent_at: The time when the request was sent, in seconds since the epoch, by the fake's clock. Other threads
                 may have moved the clock since. Default: now.
         """
         sent_at = self._clock.now() if sent_at is None else sent_at
         with self._lock:
             latency = self._latency.total_seconds()
-            fault = self._faults.popleft() if self._faults else None
+            fault, message = self._faults.popleft() if self._faults else (None, None)
+            request_id = self._directory.ids.uuid()
             is_late = patience is not None and latency > patience
             waits = patience if patience is not None and (is_late or fault == "timeout") else latency
-            self._clock.advance_to(sent_at + waits)
+            moment = self._clock.advance_to(sent_at + waits)
             if fault == "html":
                 self._record(request, fault)
                 return _PAGE
@@ -403,18 +491,18 @@ class FakeCognito:
                 return fault
             code = "late" if is_late and fault is None else fault
             try:
-                response = answer(self._clock.now(), self._serve(request, fault, sent_at))
+                response = answer(moment, request_id, self._serve(request, fault, message, sent_at))
             except ServiceRefusal as refusal:
                 code = refusal.code
-                response = answer(self._clock.now(), refusal=refusal)
+                response = answer(moment, request_id, refusal=refusal)
             self._record(request, code)
             if is_late:
                 return "late"
             return response if fault is None or fault[0].isupper() else fault
 
-    def _serve(self, request: HttpRequest, fault: str | None, sent_at: float) -> Mapping[str, Any]:
+    def _serve(self, request: HttpRequest, fault: str | None, message: str | None, sent_at: float) -> Mapping[str, Any]:
         if fault is not None and fault[0].isupper():
-            raise ServiceRefusal(fault, _MESSAGES.get(fault, "The fake was told to fail."))
+            raise ServiceRefusal(fault, message or _MESSAGES.get(fault, "The fake was told to fail."))
         is_sign_out = operation_of(request) == "AdminUserGlobalSignOut"
         if is_sign_out and self._throttle is not None and not self._throttle.admits(sent_at):
             raise ServiceRefusal("TooManyRequestsException", _MESSAGES["TooManyRequestsException"])
@@ -435,6 +523,13 @@ class FakeCognito:
             for entry in requests[-20:]
         ]
         return "\n".join((f"Of {len(requests)} requests, the last {len(lines)}:", *lines))
+
+    def _find(self, user_pool_id: str, username: str) -> tuple[UserPool, User]:
+        pool = self._directory.pools.get(user_pool_id)
+        user = pool.users.get(username) if pool is not None else None
+        if pool is None or user is None:
+            raise LookupError(f"the fake has no user {username!r} in {user_pool_id}: call add_user() first")
+        return pool, user
 
     def _add_pool(self, user_pool_id: str) -> UserPool:
         return self._directory.pools.setdefault(user_pool_id, UserPool(user_pool_id))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .._call.steps import Shared
@@ -20,13 +19,17 @@ from ..client import SignOutClient
 from ..errors import SignOutConnectionError, SignOutTimeoutError
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterable
     from contextlib import AbstractContextManager
+    from datetime import timedelta
     from types import TracebackType
 
+    from .._bulk.progress import Progress
+    from .._bulk.threads import Run
+    from .._call.steps import Flow
     from .._config.credentials import Credentials
     from .._config.options import Options
+    from ..models import SignOutOutcome
     from ..transports import HttpRequest, HttpResponse
     from ._users import Clock
 
@@ -35,10 +38,6 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 #: How long a client without time-outs waits, in seconds: a year.
 NEVER = 365 * 24 * 3600.0
-
-#: The time when this thread or task last read the clock. Its waits start then, and it signs with that date, even if
-#: other threads have moved the clock since.
-_looked_at: ContextVar[float] = ContextVar("_looked_at")
 
 
 class FakeRuntime:
@@ -68,25 +67,27 @@ class FakeRuntime:
         self._provider = CredentialsProvider(lambda _: self._keys, tried=str)
 
     def now(self) -> float:
-        """The fake's time."""
-        now = self._clock.now()
-        _looked_at.set(now)
-        return now
+        """The fake's time, for this thread."""
+        return self._clock.local()
 
     def monotonic(self) -> float:
-        """The fake's time. It never goes back."""
-        return self.now()
+        """The same."""
+        return self._clock.local()
 
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+    def synchronize(self) -> float:
+        """The fake's time, which becomes that of this thread or task."""
+        return self._clock.synchronize()
+
+    def sleep(self, seconds: float, run: Run | None = None) -> None:
         """Moves the fake's clock, at once."""
-        self._clock.advance_to(_looked_at.get() + seconds)
+        self._clock.advance_to(self._clock.local() + seconds)
 
     def random(self) -> float:
         """Always the same number, so that tests are reproducible."""
         return 0.5
 
     def trace_header(self) -> None:
-        """None."""
+        """``None``: no trace header is sent."""
 
     def settings(self, user_pool_id: str) -> Settings:
         """The endpoint of the service in the pool's region."""
@@ -109,29 +110,37 @@ class FakeRuntime:
     def send(self, request: HttpRequest, settings: Settings, timeout: float | None) -> HttpResponse:
         """Sends a request to the fake. A fault raises the error that a transport would raise."""
         limits = [limit for limit in (timeout, settings.read_timeout) if limit is not None]
-        answer = self._exchange(request, patience=min(limits, default=NEVER), sent_at=_looked_at.get())
-        self.now()
+        answer = self._exchange(request, patience=min(limits, default=NEVER), sent_at=self._clock.local())
         if answer in ("timeout", "late"):
             raise SignOutTimeoutError("the fake did not answer in time")
         if isinstance(answer, str):
             raise SignOutConnectionError(f"no response from the fake: {answer}")
         return answer
 
+    def simulate(
+        self, flow_of: Callable[[str], Flow], usernames: Iterable[str], run: Run, progress: Progress
+    ) -> Generator[SignOutOutcome, None, None]:
+        """Runs the calls of ``sign_out_many``, in the time of the fake's clock."""
+        from ._simulation import simulated
+
+        return simulated(flow_of, usernames, run, progress, runtime=self, clock=self._clock)
+
     def close(self) -> None:
         """There is nothing to close."""
 
 
 class FakeAsyncRuntime:
-    """The same for an async call.
+    """The runtime of an async client.
 
     Args:
-        runtime: The one for blocking calls.
+        runtime: The runtime for blocking calls, which does the work.
     """
 
     def __init__(self, runtime: FakeRuntime) -> None:
         self._runtime = runtime
         self.shared = runtime.shared
-        self.now, self.monotonic, self.random = runtime.now, runtime.monotonic, runtime.random
+        self.now = self.monotonic = runtime.synchronize
+        self.random = runtime.random
         self.trace_header = runtime.trace_header
 
     async def sleep(self, seconds: float) -> None:
@@ -157,7 +166,7 @@ class FakeAsyncRuntime:
 
 
 async def _let_others_run() -> None:
-    import asyncio  # which takes long to import, and is loaded where this is called
+    import asyncio  # takes long to import; an async caller has imported it already
 
     await asyncio.sleep(0)
 
@@ -165,20 +174,21 @@ async def _let_others_run() -> None:
 class FakeClient(SignOutClient):
     """A client of one fake, whichever fake is active."""
 
-    def __init__(self, runtime: FakeRuntime) -> None:
+    def __init__(self, runtime: FakeRuntime, options: Options, timeout: float | timedelta | None) -> None:
         self._fake_runtime = runtime
-        super().__init__()
+        super().__init__(region_name=options.region_name, timeout=timeout)
 
     def _runtime(self) -> FakeRuntime:
+        self._fake_runtime.synchronize()
         return self._fake_runtime
 
 
 class FakeAsyncClient(AsyncSignOutClient):
     """An async client of one fake, whichever fake is active."""
 
-    def __init__(self, runtime: FakeRuntime) -> None:
+    def __init__(self, runtime: FakeRuntime, options: Options, timeout: float | timedelta | None) -> None:
         self._fake_runtime = runtime
-        super().__init__()
+        super().__init__(region_name=options.region_name, timeout=timeout)
 
     def _runtime(self) -> FakeAsyncRuntime:
         return FakeAsyncRuntime(self._fake_runtime)
@@ -212,7 +222,7 @@ class Activation(Generic[T]):
             TypeError: It is a class or a generator function, whose work is done after it has returned.
         """
         if isinstance(function, type) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError("activate() decorates functions; within a class or a generator, use it by `with`")
+            raise TypeError("activate() decorates functions; in a class or a generator, use `with fake.activate():`")
         if not inspect.iscoroutinefunction(function):
             return self._substitution()(function)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -31,6 +33,7 @@ class FakeCognitoServer:
         fake: The fake to serve.
         host: The address to listen on.
         port: The port. Default: a free one.
+        latency: How long each response really takes, in seconds. ``fake.latency`` only moves the fake's clock.
 
     >>> from cognito_signout import SignOutClient
     >>> from cognito_signout.testing import FakeCognito, FakeCognitoServer
@@ -38,11 +41,15 @@ class FakeCognitoServer:
     ...     client = SignOutClient(endpoint_url=server.endpoint_url)
     """
 
-    def __init__(self, fake: FakeCognito, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, fake: FakeCognito, *, host: str = "127.0.0.1", port: int = 0, latency: float = 0.0) -> None:
         self.fake = fake
+        self._latency = latency
         self._address = (host, port)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'not started' if self._server is None else repr(self.endpoint_url)})"
 
     @property
     def endpoint_url(self) -> str:
@@ -60,7 +67,7 @@ class FakeCognitoServer:
     def environment(self) -> dict[str, str]:
         """The environment variables that make AWS SDKs in another process use this server.
 
-        A profile (``AWS_PROFILE``) and ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` would lead it elsewhere: unset them.
+        ``AWS_PROFILE`` and ``AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`` could lead an SDK elsewhere: unset them.
 
         Raises:
             RuntimeError: The server is not started.
@@ -71,6 +78,7 @@ class FakeCognitoServer:
             "AWS_SECRET_ACCESS_KEY": self.fake.secret_key,
             "AWS_SESSION_TOKEN": "",
             "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
             "NO_PROXY": "127.0.0.1,localhost",
         }
 
@@ -83,7 +91,7 @@ class FakeCognitoServer:
         """
         if self._server is not None:
             raise RuntimeError("the server is started already")
-        self._server = _Server(self._address, self.fake)
+        self._server = _Server(self._address, self.fake, self._latency)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self
@@ -113,8 +121,9 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], fake: FakeCognito) -> None:
+    def __init__(self, address: tuple[str, int], fake: FakeCognito, latency: float) -> None:
         self.fake = fake
+        self.latency = latency
         if ":" in address[0]:
             self.address_family = socket.AF_INET6
         self._connections: set[socket.socket] = set()
@@ -162,26 +171,85 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        """Responds to a request."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_BODY:
-            self.close_connection = True
-            self.send_error(411 if not length else 413)
-            return
-        body = self.rfile.read(int(length))
-        if len(body) < int(length):  # the client disconnected before the request was complete
-            self.close_connection = True
+        """Responds to a request of an SDK."""
+        body = self._body()
+        if body is None:
             return
         host = self.headers.get("Host", "")
         request = HttpRequest("POST", f"http://{host}{self.path}", self.headers.items(), body)
-        answer = cast("_Server", self.server).fake.exchange(request)
+        server = cast("_Server", self.server)
+        time.sleep(server.latency)
+        answer = server.fake.exchange(request)
         if isinstance(answer, str):
             self._suffer(answer)
-            return
-        self.log_request(answer.status)
-        head = f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('',))[0]}\r\n"
-        head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-        self.wfile.write(head.encode("latin-1") + b"\r\n" + answer.body)
+        else:
+            self._write(answer.status, dict(answer.headers.items()), answer.body)
+
+    def do_GET(self) -> None:
+        """Says that the server is up, or returns the keys of a pool."""
+        fake = cast("_Server", self.server).fake
+        path = self.path.partition("?")[0]
+        pool, _, rest = path.lstrip("/").partition("/")
+        body: object = None
+        if path == "/":
+            body = {"service": "a fake of Amazon Cognito user pools", "version": __version__}
+        elif rest == ".well-known/jwks.json":
+            with suppress(LookupError):
+                body = fake.jwks(pool)
+        status = 404 if body is None else 200
+        self._write(status, {"Content-Type": "application/json"}, json.dumps(body or {}).encode())
+
+    do_HEAD = do_GET  # noqa: N815 -- the name in the base class
+
+    def do_OPTIONS(self) -> None:
+        """Allows browsers to call the fake."""
+        headers = {
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+            "Access-Control-Allow-Headers": self.headers.get("Access-Control-Request-Headers", "*"),
+            "Access-Control-Max-Age": "600",
+        }
+        self._write(200, headers, b"")
+
+    def _body(self) -> bytes | None:
+        """The body of the request; ``None`` if it is malformed, too long or cut off. Then the connection is closed."""
+        length = self.headers.get("Content-Length", "")
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            body = self._chunks()
+        elif not length.isdecimal() or int(length) > MAX_BODY:
+            self.close_connection = True
+            self.send_error(411 if not length else 413)
+            return None
+        else:
+            body = self.rfile.read(int(length))
+            body = body if len(body) == int(length) else None
+        if body is None:
+            self.close_connection = True
+        return body
+
+    def _chunks(self) -> bytes | None:
+        body = b""
+        while True:
+            size = self.rfile.readline(64).partition(b";")[0].strip()
+            try:
+                length = int(size, 16)
+            except ValueError:
+                return None
+            if length == 0:
+                while self.rfile.readline(MAX_BODY).strip():
+                    pass  # trailers
+                return body
+            chunk = self.rfile.read(length + 2)
+            body += chunk[:-2]
+            if len(chunk) < length + 2 or len(body) > MAX_BODY:
+                return None
+
+    def _write(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        if self.request_version == "HTTP/1.0" and not self.close_connection:
+            headers["Connection"] = "keep-alive"
+        headers = {"Access-Control-Allow-Origin": "*", **headers, "Content-Length": str(len(body))}
+        head = f"HTTP/1.1 {status} {self.responses.get(status, ('',))[0]}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.wfile.write(head.encode("latin-1") + b"\r\n" + (b"" if self.command == "HEAD" else body))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name in the base class
         """Logs nothing: the fake records the requests."""

@@ -1,8 +1,8 @@
 """The service: it verifies requests, performs operations, and responds with AWS's codes and messages.
 
-Given an :class:`HttpRequest`, it returns the body of an answer, or raises a :class:`ServiceRefusal`. Beside
-AdminUserGlobalSignOut it knows the two operations by which a client notices a sign-out: InitiateAuth with a refresh
-token, and GetUser.
+Given an :class:`HttpRequest`, it returns the body of an answer, or raises a :class:`ServiceRefusal`. It knows
+AdminUserGlobalSignOut, the other operations of an off-boarding, and those by which a client signs in and notices a
+sign-out. Their errors are those of the service model.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-import uuid
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -24,11 +24,13 @@ from ..errors import ValidationError
 from ..transports import HttpResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..transports import HttpRequest
-    from ._users import Directory, UserPool
+    from ._users import Directory, Issue, Tokens, User, UserPool
 
+#: The maximum number of users in a page of ListUsers.
+MAX_PAGE = 60
+#: The default validity of access and ID tokens.
+TOKEN_VALIDITY = timedelta(hours=1)
 #: The maximum difference between the date of a signature and the service's clock.
 MAX_CLOCK_OFFSET = timedelta(minutes=5)
 
@@ -41,6 +43,7 @@ _AUTHORIZATION = re.compile(
 #: The headers that a signature must cover. Otherwise a request could be changed or sent elsewhere.
 _MUST_BE_SIGNED = ("host", "x-amz-date", "x-amz-target")
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_STATUS_FILTER = re.compile(r"""\s*status\s*=\s*"(Enabled|Disabled)"\s*""", re.IGNORECASE)
 _STATUS = {
     "InternalErrorException": 500,
     "InternalFailure": 500,
@@ -65,12 +68,14 @@ class ServiceRefusal(Exception):  # noqa: N818 -- it is a response
         return _STATUS.get(self.code, 400)
 
 
-def answer(now: float, body: Mapping[str, Any] | None = None, *, refusal: ServiceRefusal | None = None) -> HttpResponse:
+def answer(
+    now: float, request_id: str, body: Mapping[str, Any] | None = None, *, refusal: ServiceRefusal | None = None
+) -> HttpResponse:
     """A response as AWS sends it, with a request ID, a date and JSON."""
     headers = {
         "Date": formatdate(now, usegmt=True),
         "Content-Type": CONTENT_TYPE,
-        "x-amzn-RequestId": str(uuid.uuid4()),
+        "x-amzn-RequestId": request_id,
     }
     if refusal is not None:
         headers |= {"x-amzn-ErrorType": f"{refusal.code}:", "x-amzn-ErrorMessage": _header(refusal.message)}
@@ -108,24 +113,19 @@ class Service:
 
         Args:
             request: The request.
-            sent_at: When it was sent; what the date of its signature is held to.
+            sent_at: When it was sent. The date of its signature must be within 5 minutes of this time.
 
         Raises:
-            ServiceRefusal: The service says no.
+            ServiceRefusal: The service refuses the request.
         """
         operation = operation_of(request)
-        content_type = request.headers.get("content-type", "").partition(";")[0].strip()
-        if request.method != "POST" or content_type != CONTENT_TYPE or not operation:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        name = _SIGNED.get(operation) or _UNSIGNED.get(operation)
+        if request.method != "POST" or media_type != CONTENT_TYPE or name is None:
             raise ServiceRefusal("UnknownOperationException", "")
-        if operation == "AdminUserGlobalSignOut":
-            region = self._verify(request, sent_at)
-            return self._sign_out(_document(request), region)
-        arguments = _document(request)
-        if operation == "InitiateAuth":
-            return self._refresh(arguments)
-        if operation == "GetUser":
-            return self._get_user(arguments)
-        raise ServiceRefusal("UnknownOperationException", "")
+        region = self._verify(request, sent_at) if operation in _SIGNED else ""
+        perform: _Operation = getattr(self, name)
+        return perform(_document(request), region)
 
     def pool(self, user_pool_id: str, region: str) -> UserPool:
         """The pool with this ID in this region.
@@ -135,7 +135,12 @@ class Service:
         """
         pool = self._directory.pools.get(user_pool_id)
         if pool is None or user_pool_id.partition("_")[0] != region:
-            raise ServiceRefusal("ResourceNotFoundException", f"User pool {user_pool_id} does not exist.")
+            # The message begins with AWS's.
+            raise ServiceRefusal(
+                "ResourceNotFoundException",
+                f"User pool {user_pool_id} does not exist. (This is a fake: add_user_pool() or add_user() adds a pool, "
+                f"in the region of its ID.)",
+            )
         return pool
 
     def _verify(self, request: HttpRequest, sent_at: float) -> str:
@@ -191,39 +196,111 @@ class Service:
         )
         return header.rpartition("=")[2]
 
-    def _sign_out(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+    def _user(self, arguments: dict[str, Any], region: str) -> User:
         user_pool_id, username = _check(arguments)
         user = self.pool(user_pool_id, region).users.get(username)
         if user is None:
             raise ServiceRefusal("UserNotFoundException", "User does not exist.")
-        user.sign_out()
+        return user
+
+    def _sign_out(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+        self._user(arguments, region).sign_out()
         return {}
 
-    def _refresh(self, arguments: dict[str, Any]) -> Mapping[str, Any]:
-        parameters = arguments.get("AuthParameters")
-        token = cast("dict[str, Any]", parameters).get("REFRESH_TOKEN") if isinstance(parameters, dict) else None
-        if arguments.get("AuthFlow") not in ("REFRESH_TOKEN_AUTH", "REFRESH_TOKEN"):
-            raise ServiceRefusal("InvalidParameterException", "The fake knows the flow REFRESH_TOKEN_AUTH only.")
+    def _disable(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+        user = self._user(arguments, region)
+        user.enabled = False
+        user.revoke()
+        return {}
+
+    def _enable(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+        self._user(arguments, region).enabled = True
+        return {}
+
+    def _admin_get_user(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+        return _described(self._user(arguments, region), "UserAttributes")
+
+    def _list_users(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+        users = self.pool(_check_pool_id(arguments), region).all_users
+        wanted = _STATUS_FILTER.fullmatch(arguments.get("Filter") or "")
+        if arguments.get("Filter") and wanted is None:
+            raise ServiceRefusal("InvalidParameterException", "The fake knows filters on status only.")
+        if wanted is not None:
+            users = [user for user in users if user.enabled == (wanted[1].lower() == "enabled")]
+        limit, start = arguments.get("Limit", MAX_PAGE), arguments.get("PaginationToken", "0")
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_PAGE:
+            _refuse(_constraint("limit", str(limit), f"Member must have value less than or equal to {MAX_PAGE}"))
+        if not isinstance(start, str) or not start.isdecimal():
+            raise ServiceRefusal("InvalidParameterException", "Invalid pagination token.")
+        end = int(start) + limit
+        page = {"Users": [_described(user, "Attributes") for user in users[int(start) : end]]}
+        return {**page, "PaginationToken": str(end)} if end < len(users) else page
+
+    def _describe_pool(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+        pool = self.pool(_check_pool_id(arguments), region)
+        name = pool.id.partition("_")[2]
+        arn = f"arn:aws:cognito-idp:{region}:000000000000:userpool/{pool.id}"
+        return {"UserPool": {"Id": pool.id, "Name": name, "Arn": arn, "EstimatedNumberOfUsers": len(pool.all_users)}}
+
+    def _admin_initiate_auth(self, arguments: dict[str, Any], region: str) -> Mapping[str, Any]:
+        pool = self.pool(_check_pool_id(arguments), region)
+        return self._authenticate(arguments, [pool], "ADMIN_USER_PASSWORD_AUTH")
+
+    def _initiate_auth(self, arguments: dict[str, Any], _region: str) -> Mapping[str, Any]:
+        return self._authenticate(arguments, list(self._directory.pools.values()), "USER_PASSWORD_AUTH")
+
+    def _authenticate(self, arguments: dict[str, Any], pools: list[UserPool], flow: str) -> Mapping[str, Any]:
+        given = arguments.get("AuthParameters")
+        parameters = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+        if arguments.get("AuthFlow") in ("REFRESH_TOKEN_AUTH", "REFRESH_TOKEN"):
+            return self._refresh(parameters.get("REFRESH_TOKEN"))
+        if arguments.get("AuthFlow") != flow:
+            known = f"The fake knows the flows {flow} and REFRESH_TOKEN_AUTH."
+            raise ServiceRefusal("InvalidParameterException", known)
+        username, password = parameters.get("USERNAME"), parameters.get("PASSWORD")
+        if not username or not password:
+            raise ServiceRefusal("InvalidParameterException", "Missing required parameter USERNAME or PASSWORD")
+        found = [(pool, pool.users[username]) for pool in pools if username in pool.users]
+        if not found:
+            raise ServiceRefusal("UserNotFoundException", "User does not exist.")
+        pool, user = found[0]
+        if not user.enabled:
+            raise ServiceRefusal("NotAuthorizedException", "User is disabled.")
+        if user.password not in (None, password):
+            raise ServiceRefusal("NotAuthorizedException", "Incorrect username or password.")
+        client_id = arguments.get("ClientId")
+        if not isinstance(client_id, str):
+            _refuse("Value at 'clientId' failed to satisfy constraint: Member must not be null")
+        tokens = self._directory.sign_in(pool, user, validity=TOKEN_VALIDITY, client_id=client_id)
+        result = _authentication(tokens)
+        result["AuthenticationResult"]["RefreshToken"] = tokens.refresh_token
+        return result
+
+    def _tokens_from_refresh_token(self, arguments: dict[str, Any], _region: str) -> Mapping[str, Any]:
+        return self._refresh(arguments.get("RefreshToken"))
+
+    def _refresh(self, token: object) -> Mapping[str, Any]:
         issue = self._directory.find(token)
         if issue is None or issue.tokens.refresh_token != token:
             raise ServiceRefusal("NotAuthorizedException", "Invalid Refresh Token")
+        if not issue.user.enabled:
+            raise ServiceRefusal("NotAuthorizedException", "User is disabled.")
         if issue.grant.revoked:
             raise ServiceRefusal("NotAuthorizedException", "Refresh Token has been revoked")
         if not issue.tokens.refreshable:
             raise ServiceRefusal("NotAuthorizedException", "Refresh Token has expired")
         validity = issue.tokens.expires_at - issue.tokens.issued_at
-        fresh = self._directory.issue(issue.pool, issue.user, validity=validity, grant=issue.grant)
-        return {
-            "AuthenticationResult": {
-                "AccessToken": fresh.access_token,
-                "IdToken": fresh.id_token,
-                "ExpiresIn": int(validity.total_seconds()),
-                "TokenType": "Bearer",
-            },
-            "ChallengeParameters": {},
-        }
+        return _authentication(self._directory.issue(issue.pool, issue.user, validity=validity, grant=issue.grant))
 
-    def _get_user(self, arguments: dict[str, Any]) -> Mapping[str, Any]:
+    def _global_sign_out(self, arguments: dict[str, Any], _region: str) -> Mapping[str, Any]:
+        self._issue_of(arguments).user.sign_out()
+        return {}
+
+    def _get_user(self, arguments: dict[str, Any], _region: str) -> Mapping[str, Any]:
+        user = self._issue_of(arguments).user
+        return {"Username": user.username, "UserAttributes": _attributes(user)}
+
+    def _issue_of(self, arguments: dict[str, Any]) -> Issue:
         token = arguments.get("AccessToken")
         issue = self._directory.find(token)
         if issue is None or issue.tokens.access_token != token:
@@ -232,8 +309,58 @@ class Service:
             raise ServiceRefusal("NotAuthorizedException", "Access Token has expired")
         if not issue.tokens.accepted_by_cognito:
             raise ServiceRefusal("NotAuthorizedException", "Access Token has been revoked")
-        user = issue.user
-        return {"Username": user.username, "UserAttributes": [{"Name": "sub", "Value": user.sub}]}
+        return issue
+
+
+#: The methods for the operations that need AWS credentials, and for the others, as in the service model.
+_SIGNED = {
+    "AdminUserGlobalSignOut": "_sign_out",
+    "AdminDisableUser": "_disable",
+    "AdminEnableUser": "_enable",
+    "AdminGetUser": "_admin_get_user",
+    "AdminInitiateAuth": "_admin_initiate_auth",
+    "DescribeUserPool": "_describe_pool",
+    "ListUsers": "_list_users",
+}
+_UNSIGNED = {
+    "GetTokensFromRefreshToken": "_tokens_from_refresh_token",
+    "GetUser": "_get_user",
+    "GlobalSignOut": "_global_sign_out",
+    "InitiateAuth": "_initiate_auth",
+}
+_Operation = Callable[[dict[str, Any], str], Mapping[str, Any]]
+
+
+def _authentication(tokens: Tokens) -> dict[str, Any]:
+    validity = tokens.expires_at - tokens.issued_at
+    return {
+        "AuthenticationResult": {
+            "AccessToken": tokens.access_token,
+            "IdToken": tokens.id_token,
+            "ExpiresIn": int(validity.total_seconds()),
+            "TokenType": "Bearer",
+        },
+        "ChallengeParameters": {},
+    }
+
+
+def _attributes(user: User) -> list[dict[str, str]]:
+    return [{"Name": name, "Value": value} for name, value in user.attributes.items()]
+
+
+def _described(user: User, attributes: str) -> dict[str, Any]:
+    return {
+        "Username": user.username,
+        attributes: _attributes(user),
+        "UserCreateDate": user.created_at,
+        "UserLastModifiedDate": user.created_at,
+        "Enabled": user.enabled,
+        "UserStatus": "CONFIRMED",
+    }
+
+
+def _check_pool_id(arguments: dict[str, Any]) -> str:
+    return _check({**arguments, "Username": "-"})[0]
 
 
 def _check_date(signed_at: datetime, now: datetime) -> None:

@@ -39,21 +39,23 @@ class Headers(Mapping[str, str]):
     '1'
     """
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_values")
 
     def __init__(self, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         pairs = list(cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers)
-        self._items: dict[str, tuple[str, str]] = {pair[0].lower(): pair for pair in pairs}
-        if len(self._items) < len(pairs):  # a name occurs more than once
-            for key in self._items:
-                values = [value for name, value in pairs if name.lower() == key]
-                self._items[key] = (self._items[key][0], ", ".join(values))
+        self._items = dict(pairs)
+        self._values = {name.lower(): value for name, value in pairs}
+        if len(self._values) < len(pairs):  # a name occurs more than once
+            names = {name.lower(): name for name, _ in pairs}
+            for key in names:
+                self._values[key] = ", ".join([value for name, value in pairs if name.lower() == key])
+            self._items = {name: self._values[key] for key, name in names.items()}
 
     def __getitem__(self, name: str) -> str:
-        return self._items[name.lower()][1]
+        return self._values[name.lower()]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self._items.values())
+        return iter(self._items)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -61,21 +63,20 @@ class Headers(Mapping[str, str]):
     # Every call reads several headers, most of which are missing. The inherited method raises an exception for each.
     def get(self, name: str, default: Any = None) -> Any:
         """The value of a header, or the default."""
-        item = self._items.get(name.lower())
-        return default if item is None else item[1]
+        return self._values.get(name.lower(), default)
 
     def items(self) -> ItemsView[str, str]:
         """The names with their values. It does not look up each name, since every call iterates over all headers."""
-        return dict(self._items.values()).items()
+        return self._items.items()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
             return NotImplemented
         others = cast("Mapping[str, str]", other).items()
-        return {key: value for key, (_, value) in self._items.items()} == {key.lower(): value for key, value in others}
+        return self._values == {name.lower(): value for name, value in others}
 
     def __hash__(self) -> int:
-        return hash(frozenset((key, value) for key, (_, value) in self._items.items()))
+        return hash(frozenset(self._values.items()))
 
     def __repr__(self) -> str:
         return f"Headers({list(self)})"  # names alone: the values hold the signature and the session token

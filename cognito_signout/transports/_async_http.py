@@ -1,9 +1,9 @@
 """The asyncio transport: a thin adapter on ``aiohttp.ClientSession``, one session for each event loop.
 
-A session belongs to its event loop. A loop that ends as :func:`asyncio.run` ends it closes its asynchronous generators:
-one of them guards the session, and closes it then. The time-outs hold even if bytes arrive one at a time.
+A session belongs to its event loop. When :func:`asyncio.run` ends, it closes the loop's asynchronous generators. One of
+them, :func:`_guard`, then closes the session. The time-outs hold even if bytes arrive one at a time.
 
-Importing this imports aiohttp, and raises a :class:`ConfigurationError` where it is not installed.
+Importing this module imports aiohttp, and raises a :class:`ConfigurationError` if aiohttp is not installed.
 """
 
 from __future__ import annotations
@@ -37,16 +37,19 @@ except ImportError as error:
         f"asyncio calls over the network need aiohttp: pip install 'cognito-signout[async]' ({error})"
     ) from error
 if sys.version_info >= (3, 11):
-    from asyncio import timeout as time_limit
+    from asyncio import timeout_at
+
+    reschedule: Any = asyncio.Timeout.reschedule
 else:  # pragma: no cover -- .ci/run measures on another Python, and runs the transports' tests on 3.10, too
-    time_limit: Any = import_module("async_timeout").timeout  # which aiohttp needs there, too
+    timeout_at: Any = import_module("async_timeout").timeout_at  # which aiohttp needs there, too
+    reschedule: Any = import_module("async_timeout").Timeout.update
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
 #: What becomes an error of this library. The exceptions of a recorder, such as vcrpy, pass through.
 FAULTS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, TypeError, RuntimeError, IncompleteResponse)
-#: What a resolver returns: addresses.
+#: The flags of a resolver's results: they are numeric addresses.
 NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 #: Called with the connection of an ``aiohttp.ClientRequest`` before the request is sent.
 _connected: ContextVar[Any] = ContextVar("_connected")
@@ -57,13 +60,13 @@ class AsyncHttpTransport(TransportSettings):
 
     It uses aiohttp (extra ``async``), and takes the arguments of :class:`HttpTransport`, with these differences:
 
-    - ``read_timeout`` is for the whole response behind a proxy, too, and ``connect_timeout`` is for all of the
-      connecting there;
-    - with an ``https://`` proxy, ``client_cert`` and ``proxies_config`` raise a ``ConfigurationError``, since aiohttp
-      does not support them there;
+    - behind a proxy, ``read_timeout`` is for the whole response, too, and ``connect_timeout`` is for all of the
+      connecting together;
+    - with an ``https://`` proxy, ``client_cert``, ``proxies_config`` and, before Python 3.11, an ``https://`` endpoint
+      raise a ``ConfigurationError``, since aiohttp does not support them there;
     - ``max_pool_connections`` is not used: a connection is closed when it has been idle for 15 seconds.
 
-    It may be used in one event loop after the other, and in those of several threads at once.
+    It can be used in one event loop after another, and in the loops of several threads at once.
     """
 
     def _start(self) -> None:
@@ -72,49 +75,59 @@ class AsyncHttpTransport(TransportSettings):
         self._used: WeakSet[Any] = WeakSet()
 
     async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
-        """Sends the request, once, and returns the response whatever its status.
+        """Sends the request once and returns the response, whatever its status.
 
         Args:
-            request: What to send, as it is.
-            timeout: How many seconds are left for it; ``None`` for no limit but the transport's own.
+            request: The request, to be sent unchanged.
+            timeout: The time left, in seconds; ``None`` for no limit except the transport's own.
 
         Raises:
-            SignOutConnectionError: There is no complete response.
+            SignOutConnectionError: There was no complete response.
             SignOutTimeoutError: It took too long.
             ConfigurationError: aiohttp does not support the proxy; the URL or a header can't be sent; the CA bundle,
                 the client certificate or the proxy's URL can't be used.
         """
         origin, _ = _exchange.locate(request.url)
-        headers = _exchange.checked_headers(request)
-        loop, deadline = asyncio.get_running_loop(), _exchange.sooner(None, timeout)
+        _exchange.check_headers(request)
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
         limit: Any = None
         transport: asyncio.Transport | None = None  # once there is a connection
         response: aiohttp.ClientResponse | None = None
         proxy: Proxy | None = None
 
+        def limit_phase(seconds: float | None) -> None:
+            now = loop.time()
+            if deadline is not None and deadline <= now:
+                raise asyncio.TimeoutError
+            if seconds is not None:
+                reschedule(limit, now + seconds if deadline is None else min(now + seconds, deadline))
+
         def connected(found: aiohttp.connector.Connection) -> None:
             nonlocal transport
             transport = self._checked(found)
-            _reschedule(limit, _exchange.sooner(deadline, self.read_timeout))
+            limit_phase(self.read_timeout)
 
         try:
-            async with time_limit(_exchange.left(deadline)) as limit:
+            async with timeout_at(deadline) as limit:
                 if origin not in self._found:
                     self._found[origin] = await in_thread(lambda: self._find(origin, request.url))
                 proxy, context = self._found[origin]
                 session = await self._session(loop)
-                if proxy is not None:  # aiohttp's own limit, for each address, leaves out the answer of a proxy
-                    _reschedule(limit, _exchange.sooner(deadline, self.connect_timeout))
-                _connected.set(connected)  # after the session is set up, whose guard keeps the context
+                if proxy is not None:  # aiohttp limits each address, and not the proxy's answer
+                    limit_phase(self.connect_timeout)
+                _connected.set(connected)  # after _session(): its guard copies the context
                 while response is None:
-                    with suppress(_Stale):
-                        response = await _request(session, request, headers, proxy, context)
+                    try:
+                        response = await _request(session, request, proxy, context)
+                    except _Stale:
+                        continue
                 if response.status == 407 and proxy is not None and origin.scheme == "http":
                     raise wrong_password(proxy)
                 return _exchange.checked_response(response.status, _headers(response), await _read(response))
         except FAULTS as fault:
             if transport is not None:
-                transport.abort()  # to close it would wait for the server to end TLS, too
+                transport.abort()  # close() would wait for the server to end TLS
                 if response is None:
                     self._close_idle(loop)  # which may be as dead as this one
             doing = "could not connect to" if transport is None else "no complete response from"
@@ -127,7 +140,7 @@ class AsyncHttpTransport(TransportSettings):
                 response.release()  # which closes the connection unless the response was read to its end
 
     async def close(self) -> None:
-        """Closes the connections of this event loop, those in use included. Those of other loops are closed when those
+        """Closes the connections of this event loop, those in use included. Other loops close theirs when they
         end.
         """
         _, guard = self._sessions.pop(asyncio.get_running_loop(), (None, None))
@@ -140,7 +153,7 @@ class AsyncHttpTransport(TransportSettings):
         self._start()
 
     def _find(self, origin: _exchange.Origin, url: str) -> tuple[Proxy | None, ssl.SSLContext | None]:
-        """The proxy, and how to speak TLS. Called in a thread, since it reads files."""
+        """The proxy and the TLS context; ``None`` for one that is not needed. Called in a thread: it reads files."""
         proxy = find_proxy(url, self.proxies)
         is_tls_proxy = proxy is not None and proxy.origin.scheme == "https"
         unsupported = [name for name, value in (self.proxies_config or {}).items() if value]
@@ -156,7 +169,7 @@ class AsyncHttpTransport(TransportSettings):
     async def _session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
         if loop not in self._sessions:
             session = aiohttp.ClientSession(
-                # Its own limit would make calls wait, its cache would keep a dead address.
+                # The connector's own limit would make calls wait, and its DNS cache would keep a dead address.
                 connector=aiohttp.TCPConnector(limit=0, use_dns_cache=False, resolver=_Resolver()),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.connect_timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -170,16 +183,17 @@ class AsyncHttpTransport(TransportSettings):
         return self._sessions[loop][0]
 
     def _checked(self, connection: aiohttp.connector.Connection) -> asyncio.Transport:
-        """The transport of a connection. Raises :class:`_Stale` if it is an idle one that can't be used again."""
+        """The transport of a connection. Raises :class:`_Stale` for an idle connection that can't be reused."""
         protocol: Any = connection.protocol
         transport = connection.transport
         sock: Any = transport.get_extra_info("socket") if transport is not None else None
         is_reused = protocol in self._used
         if transport is None or (is_reused and (protocol.should_close or _exchange.is_readable(sock))):
             raise _Stale if is_reused else aiohttp.ServerDisconnectedError
-        self._used.add(protocol)
-        if self.tcp_keepalive:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if not is_reused:
+            self._used.add(protocol)
+            if self.tcp_keepalive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return transport
 
     def _close_idle(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -191,7 +205,7 @@ class AsyncHttpTransport(TransportSettings):
 
 
 async def _guard(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
-    """Closes the session when it is closed itself: by hand, by its event loop, or because nothing refers to it."""
+    """Closes the session when this generator is closed: explicitly, by its loop, or because nothing refers to it."""
     try:
         yield
     finally:
@@ -199,22 +213,13 @@ async def _guard(session: aiohttp.ClientSession) -> AsyncGenerator[None, None]:
             await session.close()
 
 
-def _reschedule(limit: Any, deadline: float | None) -> None:
-    seconds = _exchange.left(deadline)
-    when = None if seconds is None else asyncio.get_running_loop().time() + seconds
-    if sys.version_info >= (3, 11):
-        limit.reschedule(when)
-    elif when is not None:  # pragma: no cover -- as above
-        limit.update(when)
-
-
 async def _request(
-    session: aiohttp.ClientSession, request: HttpRequest, headers: dict[str, str], proxy: Proxy | None, context: Any
+    session: aiohttp.ClientSession, request: HttpRequest, proxy: Proxy | None, context: Any
 ) -> aiohttp.ClientResponse:
+    headers = dict(request.headers.items())
     for_proxy = None if proxy is None else proxy.headers
-    if for_proxy is not None and request.url.startswith(
-        "http:"
-    ):  # aiohttp would leave the proxy's out on a connection that it uses again
+    # On a reused connection, aiohttp would leave out the proxy's headers.
+    if for_proxy is not None and request.url.startswith("http:"):
         headers, for_proxy = {**headers, **for_proxy}, None
     return await session.request(
         request.method,
@@ -270,10 +275,10 @@ def _error_of(fault: Exception, doing: str, proxy: Proxy | None) -> SignOutError
         fault, "errno", 1
     ):
         cause = IncompleteResponse(_exchange.CUT_OFF)
-    if isinstance(cause.__cause__, ssl.SSLError):  # aiohttp takes its number for one of the system's
+    if isinstance(cause.__cause__, ssl.SSLError):  # aiohttp takes its number for a system errno
         cause = cause.__cause__
     elif isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
-        cause = OSError(cause.errno, os.strerror(cause.errno))  # the words of asyncio and aiohttp quote addresses
+        cause = OSError(cause.errno, os.strerror(cause.errno))  # messages of asyncio and aiohttp quote addresses
     return _exchange.error_of(cause, doing)
 
 
@@ -288,8 +293,8 @@ class _Stale(Exception):  # noqa: N818 -- it never leaves this module
 
 
 class _Resolver(AbstractResolver):
-    """Looks up names in threads of their own. asyncio's executor fails where there are no more threads, or when the
-    interpreter is about to end; and ``asyncio.run`` waits for it, however long a name server takes.
+    """Looks up each name in a thread of its own. asyncio's executor fails if no thread can be started, or if the
+    interpreter is about to end. And ``asyncio.run`` would wait for the executor, however long a name server takes.
     """
 
     async def resolve(
@@ -307,11 +312,11 @@ class _Resolver(AbstractResolver):
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request of aiohttp's that adds no headers, and tells its call when there is a connection."""
+    """An aiohttp request that adds no headers, and tells its call when there is a connection."""
 
     DEFAULT_HEADERS: ClassVar[Mapping[str, str]] = {}  # type: ignore[assignment,misc]
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """As the parent's."""
+        """Tells the call about the connection, then sends the request."""
         _connected.get()(conn)
         return await super().send(conn)

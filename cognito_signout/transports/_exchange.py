@@ -1,5 +1,4 @@
-"""What both transports share: their settings, where a URL leads, which responses are complete, which error a fault
-becomes.
+"""What both transports share: their settings, the server of a URL, complete responses, and the errors of the network.
 
 It parses no HTTP: it checks requests before a library sends them, and responses after a library has read them.
 """
@@ -29,7 +28,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @define(kw_only=True, eq=False, repr=False, slots=False)
 class TransportSettings:
-    """The settings of a transport. The transports describe them."""
+    """The settings of a transport. :class:`HttpTransport` describes them."""
 
     verify: bool | str = True
     client_cert: str | tuple[str, str] | None = None
@@ -63,7 +62,7 @@ class Origin(NamedTuple):
 
 
 class IncompleteResponse(Exception):  # noqa: N818 -- it never leaves the transports
-    """A response is cut off or badly framed. The message says why and quotes none of it."""
+    """A response is cut off or badly framed. The message says why, and does not quote the response."""
 
 
 @lru_cache(maxsize=16)
@@ -83,14 +82,15 @@ def locate(url: str) -> tuple[Origin, str]:
     raise ConfigurationError("the request's URL must be an http:// or https:// URL with a host name")
 
 
-def checked_headers(request: HttpRequest) -> dict[str, str]:
-    """The headers of a request. Raises a :class:`ConfigurationError`, which quotes none, if one can't be sent."""
-    headers = dict(request.headers.items())
-    text = "".join(headers) + "".join(headers.values())
+def check_headers(request: HttpRequest) -> None:
+    """Raises a :class:`ConfigurationError` if a header can't be sent. The error quotes no header.
+
+    The transports keep no headers in local variables, which error trackers show.
+    """
+    text = "".join([name + value for name, value in request.headers.items()])
     is_latin = text.isascii() or len(text.encode("latin-1", "ignore")) == len(text)
     if not is_latin or "\r" in text or "\n" in text or "\0" in text:
-        raise ConfigurationError("a header contains a line break, a NUL or a character outside Latin-1")
-    return headers
+        raise ConfigurationError("a header contains a line break, a NUL or a character outside Latin-1") from None
 
 
 def checked_response(status: int, headers: Mapping[str, str] | Iterable[tuple[str, str]], body: bytes) -> HttpResponse:
@@ -123,7 +123,7 @@ def framing_fault(response: HttpResponse) -> str | None:
 
 
 def sooner(deadline: float | None, seconds: float | None) -> float | None:
-    """The deadline, or the instant so many seconds from now if that is earlier. ``None`` means no limit."""
+    """The earlier of two instants: the deadline, and ``seconds`` from now. ``None`` means no limit."""
     if seconds is None:
         return deadline
     limit = monotonic() + seconds
@@ -158,6 +158,8 @@ def is_readable(sock: Any) -> bool:
 def error_of(fault: BaseException, doing: str) -> SignOutError:
     """The error that a fault of a connection becomes, with the fault as its cause where that is safe to show.
 
+    The cause has no traceback: it would lead through an HTTP library, whose local variables hold the request.
+
     Args:
         fault: What a socket, a thread or an HTTP library raised.
         doing: What failed, such as ``could not connect to localhost:80``.
@@ -171,5 +173,5 @@ def error_of(fault: BaseException, doing: str) -> SignOutError:
         return SignOutConnectionError(f"{doing}: {fault}")
     else:  # not chained: parsers quote what they can't parse
         return SignOutConnectionError(f"{doing}: {NOT_HTTP}")
-    error.__cause__ = fault
+    error.__cause__ = fault.with_traceback(None)
     return error

@@ -25,7 +25,6 @@ from ._tls import new_context
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
 
     from . import HttpRequest, HttpResponse
 
@@ -41,7 +40,7 @@ class HttpTransport(TransportSettings):
     Args:
         verify: ``True`` for the certificate authorities that botocore trusts, a path to a bundle of others, or
             ``False`` for no verification.
-        client_cert: A path to a PEM file with certificate and key, or the two paths.
+        client_cert: A path to a PEM file with certificate and key, or a tuple of two paths: certificate and key.
         connect_timeout: How many seconds connecting may take, for each address of the host. ``None``: no limit.
         read_timeout: How many seconds the response may take, from the request to its last byte. Behind a proxy, how
             long each read may take. ``None``: no limit.
@@ -61,21 +60,21 @@ class HttpTransport(TransportSettings):
         weakref.finalize(self, _close_pools, self._idle)  # sockets that are only dropped cause a ResourceWarning
 
     def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
-        """Sends the request, once, and returns the response whatever its status.
+        """Sends the request once and returns the response, whatever its status.
 
         Args:
-            request: What to send, as it is.
-            timeout: How many seconds are left for it; ``None`` for no limit but the transport's own.
+            request: The request, to be sent unchanged.
+            timeout: The time left, in seconds; ``None`` for no limit except the transport's own.
 
         Raises:
-            SignOutConnectionError: There is no complete response.
+            SignOutConnectionError: There was no complete response.
             SignOutTimeoutError: It took too long.
             ConfigurationError: The URL or a header can't be sent, or the CA bundle, the client certificate or the
                 proxy's URL can't be used.
         """
         deadline = _exchange.sooner(None, timeout)
         origin, target = _exchange.locate(request.url)
-        headers = _exchange.checked_headers(request)
+        _exchange.check_headers(request)
         known = self._sessions  # another thread may close the transport, which then has another dictionary
         if origin not in known:
             proxy = find_proxy(request.url, self.proxies)
@@ -91,9 +90,9 @@ class HttpTransport(TransportSettings):
             if not is_reused:
                 _connect(connection, origin, deadline, self.connect_timeout, self.tcp_keepalive)
             doing = f"no complete response from {origin}"
-            response = _respond(connection, request, target, headers, _exchange.sooner(deadline, self.read_timeout))
+            response = _respond(connection, request, target, _exchange.sooner(deadline, self.read_timeout))
             answer = _exchange.checked_response(response.status, response.getheaders(), _read(connection, response))
-            # It is closed once it is read to its end. A recorder's response is of a class of its own.
+            # http.client closes a response when it is read to its end. A recorder's response has another class.
             is_whole = response.isclosed() and type(response) is http.client.HTTPResponse
             is_reusable = is_whole and connection.sock is not None and _exchange.framing_fault(answer) is None
         except (http.client.IncompleteRead, http.client.RemoteDisconnected):
@@ -121,12 +120,12 @@ class HttpTransport(TransportSettings):
                 each.close()
 
     def _after_fork(self) -> None:
-        """In a forked child: closes the child's copies of the idle connections, which the parent goes on using."""
+        """In a forked child: closes the child's copies of the idle connections. The parent still uses its own."""
         forks.inherited.append(self._sessions)  # urllib3 takes locks when it drops a session
         self.close()
 
     def _new_connection(self, origin: Origin) -> Any:
-        # A certificate names the host without a trailing dot. The name is looked up with it.
+        # A certificate names the host without a trailing dot. The DNS lookup uses the name with the dot.
         host = origin.host.rstrip(".")
         if origin.scheme == "http":
             return http.client.HTTPConnection(host, origin.port)
@@ -137,7 +136,7 @@ class HttpTransport(TransportSettings):
     def _take(self, pool: list[Any], origin: Origin) -> Any:
         # Looked up for each call: a recorder such as vcrpy replaces the class for a while.
         kind = http.client.HTTPSConnection if origin.scheme == "https" else http.client.HTTPConnection
-        with suppress(IndexError):  # no more of them
+        with suppress(IndexError):  # the pool is empty
             while True:
                 connection = pool.pop()
                 if type(connection) is kind and not _exchange.is_readable(connection.sock):
@@ -157,7 +156,7 @@ def _connect(
     connection: Any, origin: Origin, deadline: float | None, connect_timeout: float | None, tcp_keepalive: bool
 ) -> None:
     def create_connection(*_: object) -> socket.socket:
-        """As the one of ``socket``, which gives each address the whole time-out, however many there are."""
+        """Like ``socket.create_connection()``, but with one deadline for all addresses together."""
         fault: OSError = OSError("the name has no address")
         for found in socket.getaddrinfo(origin.host, origin.port, 0, socket.SOCK_STREAM):
             address = str(found[4][0]), int(found[4][1])
@@ -178,26 +177,24 @@ def _connect(
     connection.connect()
 
 
-def _respond(
-    connection: Any, request: HttpRequest, target: str, headers: Mapping[str, str], deadline: float | None
-) -> Any:
+def _respond(connection: Any, request: HttpRequest, target: str, deadline: float | None) -> Any:
     """Sends a request, and reads the status and the headers of the response."""
 
     def respond(sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         return http.client.HTTPResponse(cast("socket.socket", _Incoming(sock, deadline)), *args, **kwargs)
 
     connection.response_class = respond
-    if connection.sock is not None:  # as a recorder's
+    if connection.sock is not None:  # a recorder's connection may have none
         connection.sock.settimeout(_exchange.left(deadline))
     failure: OSError | None = None
     connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-    for name, value in headers.items():
+    for name, value in request.headers.items():
         connection.putheader(name, value)
     try:
         connection.endheaders(request.body)
     except TimeoutError:
         raise
-    except OSError as error:  # a server that refuses early and closes has answered before
+    except OSError as error:  # the server may have responded before it closed the connection
         failure = error
     try:
         response = connection.getresponse()
@@ -226,7 +223,7 @@ def _read(connection: Any, response: Any) -> bytes:
 
 
 class _Incoming(io.RawIOBase):
-    """What arrives on a socket, by a deadline: the object that ``http.client`` reads a response from."""
+    """The stream that ``http.client`` reads a response from: a socket with a deadline."""
 
     def __init__(self, sock: Any, deadline: float | None) -> None:
         self._sock = sock
@@ -247,7 +244,7 @@ class _Incoming(io.RawIOBase):
         return cast("int", self._raw.readinto(buffer))
 
     def close(self) -> None:
-        """Lets go of the socket, which stays open if the connection goes on."""
+        """Lets go of the socket, which stays open if the connection is kept."""
         self._raw.close()
         super().close()
 
@@ -258,6 +255,6 @@ def _close_pools(pools: dict[Origin, list[Any]]) -> None:
 
 
 def _close_all(pool: list[Any]) -> None:
-    with suppress(IndexError):  # no more of them
+    with suppress(IndexError):  # the pool is empty
         while True:
             pool.pop().close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._config.botocore import environment_has_proxies, load
@@ -26,12 +26,18 @@ MAX_SESSIONS = 4
 CONNECTING = frozenset({"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"})
 
 
-class Proxy(NamedTuple):
-    """A proxy. Its URL and the headers that it asks for may contain a password: they are not shown."""
+class Proxy:
+    """A proxy. Its URL and the headers that it asks for may contain a password: they are not shown.
 
-    origin: Origin
-    url: str
-    headers: Mapping[str, str]
+    Not a tuple: error trackers look into tuples.
+    """
+
+    __slots__ = ("headers", "origin", "url")
+
+    def __init__(self, origin: Origin, url: str, headers: Mapping[str, str]) -> None:
+        self.origin = origin
+        self.url = url
+        self.headers = headers
 
     def __repr__(self) -> str:
         return f"Proxy({self.origin})"
@@ -47,38 +53,42 @@ def find_proxy(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
     Raises:
         ConfigurationError: The proxy's URL is malformed.
     """
-    if proxies is None:
-        proxies = load("utils").get_environ_proxies(url) if environment_has_proxies() else None
-    if not any((proxies or {}).values()):
-        return None
-    configuration = load("httpsession").ProxyConfiguration(proxies)
-    proxy_url = configuration.proxy_url_for(url)
-    return _parse(proxy_url, configuration) if proxy_url else None
-
-
-def _parse(url: str, configuration: Any) -> Proxy:
     try:
-        parts = urlsplit(url)
-        scheme, host, user = parts.scheme, parts.hostname, parts.netloc.rpartition("@")[0]
-        # An @ after the host: a password with a slash in it, of which half would be taken for the host.
-        if scheme in ("http", "https") and host and user.isascii() and "@" not in url.partition(parts.netloc)[2]:
-            # A certificate names the host without a trailing dot.
-            host = host.rstrip(".") if scheme == "https" else host
-            origin = Origin(scheme, host, parts.port or (443 if scheme == "https" else 80))
-            headers = configuration.proxy_headers_for(url)
-            return Proxy(origin, f"{scheme}://{user + '@' if user else ''}{origin}", headers)
+        return _proxy_for(url, proxies)
     except ValueError:  # its text may contain a part of the password
-        pass
+        del proxies  # error trackers show local variables
     raise ConfigurationError(
         "the proxy's URL is malformed; it must look like http://user:password@proxy.example:3128, "
         "with user and password in ASCII and percent-encoded"
     )
 
 
+def _proxy_for(url: str, proxies: Mapping[str, str] | None) -> Proxy | None:
+    """As :func:`find_proxy`, but raises a :class:`ValueError` if the proxy's URL is malformed."""
+    if proxies is None:
+        proxies = load("utils").get_environ_proxies(url) if environment_has_proxies() else None
+    if not any((proxies or {}).values()):
+        return None
+    configuration = load("httpsession").ProxyConfiguration(proxies)
+    proxy_url: str | None = configuration.proxy_url_for(url)
+    if not proxy_url:
+        return None
+    parts = urlsplit(proxy_url)
+    scheme, host, user = parts.scheme, parts.hostname, parts.netloc.rpartition("@")[0]
+    # An @ after the host: the password contains a slash, and the part before it would be taken for the host.
+    is_cut = "@" in proxy_url.partition(parts.netloc)[2]
+    if scheme not in ("http", "https") or not host or not user.isascii() or is_cut:
+        raise ValueError
+    # A certificate names the host without a trailing dot.
+    host = host.rstrip(".") if scheme == "https" else host
+    origin = Origin(scheme, host, parts.port or (443 if scheme == "https" else 80))
+    return Proxy(origin, f"{scheme}://{user + '@' if user else ''}{origin}", configuration.proxy_headers_for(proxy_url))
+
+
 def wrong_password(proxy: Proxy) -> SignOutConnectionError:
     """The error for a response with status 407 of a proxy that forwards requests."""
     return SignOutConnectionError(
-        f"the proxy {proxy.origin} refuses the request without a valid user and password (HTTP 407)",
+        f"the proxy {proxy.origin} requires a valid user and password (HTTP 407); check the proxy's URL",
         http_status=407,
         retryable=False,
     )
@@ -91,7 +101,7 @@ class ProxySessions:
 
     Args:
         proxy: The proxy.
-        settings: The transport's.
+        settings: The settings of the transport.
 
     Raises:
         ConfigurationError: A certificate can't be used.
@@ -102,29 +112,25 @@ class ProxySessions:
         self._settings = settings
         self._sessions: dict[tuple[float | None, float | None], Any] = {}
         self._lock = threading.Lock()
-        # urllib3 reports a file that can't be used as a failed connection, and names no file.
+        # If a file can't be used, urllib3 reports a failed connection, and does not name the file.
         config = settings.proxies_config or {}
         new_context(settings.verify, settings.client_cert)
         new_context(config.get("proxy_ca_bundle") or settings.verify, config.get("proxy_client_cert"))
 
     def send(self, request: HttpRequest, timeout: float | None) -> HttpResponse:
-        """Sends the request, once, and returns the response whatever its status.
+        """Sends the request once and returns the response, whatever its status.
 
         Raises:
-            SignOutConnectionError: There is no complete response.
+            SignOutConnectionError: There was no complete response.
             SignOutTimeoutError: It took too long.
         """
-        awsrequest = load("awsrequest")
-        prepared = awsrequest.AWSPreparedRequest(
-            request.method, request.url, awsrequest.HeadersDict(request.headers), request.body, True
-        )
         by = f"{locate(request.url)[0]} through the proxy {self._proxy.origin}"
         try:
-            raw = self._session(timeout).send(prepared).raw
+            raw = self._session(timeout).send(_prepared(request)).raw
             try:
                 response = checked_response(raw.status, raw.headers.items(), _read(raw))
             finally:
-                raw.close()  # which leaves a connection open that was read to the end of the response
+                raw.close()  # a connection stays open if the response was read to its end
                 raw.release_conn()
         except IncompleteResponse as error:
             raise error_of(error, f"no complete response from {by}") from None
@@ -171,7 +177,7 @@ class ProxySessions:
             proxies_config=config,
         )
         if proxy.origin.scheme == "https":
-            # botocore verifies the certificate of the service alone, and so not the proxy's for an http:// endpoint.
+            # botocore verifies only the service's certificate, so not the proxy's if the endpoint is http://.
             set_up, bundle = session._setup_ssl_cert, config.get("proxy_ca_bundle") or settings.verify  # noqa: SLF001
 
             def set_up_verified(connection: Any, url: str, verify: bool | str) -> None:
@@ -179,6 +185,12 @@ class ProxySessions:
 
             session._setup_ssl_cert = set_up_verified  # noqa: SLF001
         return session
+
+
+def _prepared(request: HttpRequest) -> Any:
+    awsrequest = load("awsrequest")
+    headers = awsrequest.HeadersDict(request.headers)
+    return awsrequest.AWSPreparedRequest(request.method, request.url, headers, request.body, True)
 
 
 def _close(session: Any) -> None:

@@ -17,7 +17,7 @@ def new_context(verify: bool | str, client_cert: str | tuple[str, str] | None) -
 
     Args:
         verify: ``True`` for the default bundle, a path to another bundle, ``False`` for no verification.
-        client_cert: A path to a PEM file with certificate and key, or the two paths.
+        client_cert: A path to a PEM file with certificate and key, or a tuple of two paths: certificate and key.
 
     Raises:
         ConfigurationError: A file can't be used.

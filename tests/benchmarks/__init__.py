@@ -1,1 +1,1 @@
-"""How fast the library is beside boto3, a generated SDK, and the least that the same call can take."""
+"""Benchmarks that compare the library with boto3, a generated SDK, and a minimal client."""

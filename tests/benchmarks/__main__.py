@@ -19,7 +19,7 @@ QUICK_ROUNDS = 3
 
 
 def main() -> None:
-    """Measures what was asked for, and shows it."""
+    """Measures the requested rows, and prints the results."""
     options = _options()
     rows = [row for row in ROWS if not options.only or row.name in options.only]
     findings, cores = run(rows, quick=options.quick)
@@ -33,19 +33,19 @@ def main() -> None:
 
 
 def run(rows: Sequence[Row], *, quick: bool) -> tuple[list[report.Finding], int]:
-    """The findings, and how many cores there were."""
+    """Measures the rows. Returns the findings, and the number of cores."""
     rounds = {row.name: min(QUICK_ROUNDS, row.rounds) if quick else row.rounds for row in rows}
     total = sum((rounds[row.name] + 1) * sum(missing(name, row) is None for name in row.contestants) for row in rows)
-    with world() as place, _progress(total) as tick:
+    with world() as setup, _progress(total) as tick:
         findings = [
-            report.Finding(row, samples(row, place, rounds=rounds[row.name], quick=quick, tick=tick)) for row in rows
+            report.Finding(row, samples(row, setup, rounds=rounds[row.name], quick=quick, tick=tick)) for row in rows
         ]
-        return findings, place.cores
+        return findings, setup.cores
 
 
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[], object]]:
-    """What to call after each step: a progress bar's, where there is a terminal and tqdm."""
+    """Yields the function to call after each step. It moves a progress bar, if tqdm is installed."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -57,13 +57,17 @@ def _progress(total: int) -> Generator[Callable[[], object]]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=report.__doc__)
-    parser.add_argument("--only", action="append", choices=[row.name for row in ROWS], help="this row; may be repeated")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} short rounds, to see that it works")
-    parser.add_argument("--json", action="store_true", help="everything measured, for machines")
+    parser.add_argument(
+        "--only", action="append", choices=[row.name for row in ROWS], help="measure only this row (can be repeated)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{QUICK_ROUNDS} short rounds, to check that everything runs"
+    )
+    parser.add_argument("--json", action="store_true", help="print all measurements as JSON")
     parser.add_argument("--write", action="store_true", help="update docs/speed.md and docs/speed.svg")
     options = parser.parse_args()
     if options.write and (options.quick or options.only):
-        parser.error("the page shows a whole run")
+        parser.error("--write needs a complete run: leave out --quick and --only")
     return options
 
 

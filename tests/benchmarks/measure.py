@@ -1,9 +1,10 @@
-"""Runs contestants: where, in which environment, and in which order; answers with numbers and judges none."""
+"""Runs the contestants in a controlled environment, in turns."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
     from .row import Row
 
-#: Where a contestant finds its keys; also the name of its home directory.
+#: Where the contestant finds its keys. Also the names of the home directories.
 KeysIn: TypeAlias = Literal["environment", "credentials file", "profile"]
 
 HERE = Path(__file__).parent
 ACCESS_KEY = "AKIDEXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-#: The module of each contestant, and the package that it needs, if it may be missing.
+#: The module of each contestant, and the optional package that it needs.
 CONTESTANTS = {
     "ours": ("ours", "cognito_signout"),
     "boto3": ("with_boto3", "boto3"),
@@ -37,18 +38,19 @@ CONTESTANTS = {
     "aiobotocore": ("with_aiobotocore", "aiobotocore"),
     "floor": ("floor", None),
     "aiohttp": ("with_aiohttp", "aiohttp"),
+    "pyjwt": ("with_pyjwt", "jwt"),
 }
 
 
 @frozen
 class World:
-    """Where contestants run: nothing of this machine's AWS set-up is in it.
+    """The environment of the contestants. It does not include this machine's AWS configuration.
 
     Attributes:
-        endpoint_url: Where the server listens.
-        tls_endpoint_url: Where a server listens that speaks TLS.
-        home: The home directory; it holds a shared credentials file or nothing.
-        cores: How many cores there are for the contestant and the server; 0 where processes can't be pinned to them.
+        endpoint_url: The URL of the server.
+        tls_endpoint_url: The URL of the server with TLS.
+        home: The home directory. It is empty or has a shared credentials file.
+        cores: The number of cores for contestant and server; 0 if processes can't be pinned to cores.
     """
 
     endpoint_url: str
@@ -57,7 +59,7 @@ class World:
     cores: int = 0
 
     def environment(self, keys_in: KeysIn = "environment") -> dict[str, str]:
-        """The variables of a contestant's process: keys, unless they are in a file."""
+        """The environment variables of a contestant."""
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT", "VIRTUAL_ENV") if name in os.environ}
         settings = {
             "environment": {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY},
@@ -69,12 +71,12 @@ class World:
     def run(
         self, contestant: str, mode: str, count: int = 1, *, keys_in: KeysIn = "environment", over_tls: bool = False
     ) -> tuple[float, str]:
-        """Runs a contestant once, and says how many seconds its process took and what it printed."""
+        """Runs a contestant once. Returns the seconds of its process, and its output."""
         script = HERE / "contestants" / "drive.py"
         url = self.tls_endpoint_url if over_tls else self.endpoint_url
         command = [sys.executable, str(script), CONTESTANTS[contestant][0], mode, url, str(count)]
         environment = self.environment(keys_in)
-        if over_tls:  # the default bundle, and the authority of the server
+        if over_tls:  # the bundle has the default authorities and the server's
             environment["AWS_CA_BUNDLE"] = str(self.home / "bundle.pem")
         before = time.perf_counter()
         done = subprocess.run(command, env=environment, cwd=self.home, capture_output=True, text=True)
@@ -84,28 +86,30 @@ class World:
         return took, done.stdout
 
     def seconds(self, contestant: str, *, keys_in: KeysIn = "environment", over_tls: bool = False) -> float:
-        """How long a new process took, from start to exit, to make a client and a call."""
+        """The seconds of a new process that creates a client and makes one call, from start to exit."""
         return self.run(contestant, "once", keys_in=keys_in, over_tls=over_tls)[0]
 
     def reported(self, contestant: str, mode: str, count: int = 1, *, over_tls: bool = False) -> float:
-        """What a contestant's process measured itself."""
+        """The number that a contestant's process prints."""
         return float(self.run(contestant, mode, count, over_tls=over_tls)[1])
 
 
 def missing(contestant: str, row: Row | None = None) -> str | None:
-    """The package that a contestant needs, to run at all or for a row, and that is not installed, if there is one."""
+    """The package or program that a contestant or a row needs and that is not installed, or ``None``."""
     needed = [CONTESTANTS[contestant][1], row.extra if row is not None and contestant == "ours" else None]
+    if row is not None and row.program is not None and shutil.which(row.program) is None:
+        return row.program
     return next((package for package in needed if package and importlib.util.find_spec(package) is None), None)
 
 
 @contextmanager
 def world() -> Generator[World]:
-    """A server on a core of its own, and this process, with all that it starts, on another."""
+    """Runs a server on one core, and moves this process and its children to another."""
     before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     cores = sorted(before or ())
     with TemporaryDirectory() as directory:
         home = Path(directory)
-        _furnish(home)
+        _write_files(home)
         core = str(cores[-1]) if cores else "-"
         with _server(core) as port, _server(core, str(home / "server.pem")) as tls_port:
             try:
@@ -117,8 +121,8 @@ def world() -> Generator[World]:
                     os.sched_setaffinity(0, before)
 
 
-def _furnish(home: Path) -> None:
-    """Writes the home directories, and the certificates."""
+def _write_files(home: Path) -> None:
+    """Writes the home directories and the certificates."""
     keys = f"aws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
     (home / "environment").mkdir()
     for name, profile in (("credentials file", "default"), ("profile", "work")):
@@ -143,14 +147,16 @@ def _server(*arguments: str) -> Generator[int]:
             server.stdin.close()
 
 
-def samples(row: Row, place: World, *, rounds: int, quick: bool, tick: Callable[[], object]) -> dict[str, list[float]]:
-    """A row's numbers, by contestant: all of them once, then all of them again, so that what disturbs one
-    disturbs the others; after a short round that does not count, in which byte code is compiled.
+def samples(row: Row, setup: World, *, rounds: int, quick: bool, tick: Callable[[], object]) -> dict[str, list[float]]:
+    """Measures a row. Returns the samples by contestant.
+
+    Contestants take turns, so that other load on the machine affects all of them. The first round is short, compiles
+    the byte code, and does not count.
     """
     taken: dict[str, list[float]] = {name: [] for name in row.contestants if missing(name, row) is None}
     for number in range(rounds + 1):
         for name, values in taken.items():
-            value = row.sample(place, name, quick or not number)
+            value = row.sample(setup, name, quick or not number)
             if number:
                 values.append(value)
             tick()

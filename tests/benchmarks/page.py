@@ -1,4 +1,4 @@
-"""Puts a run's table and picture into ``docs/speed.md``."""
+"""Writes the table of a run into ``docs/speed.md``, and the picture into ``docs/speed.svg``."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parent.parent.parent / "docs"
 BEGIN, END = "<!-- the table: python -m tests.benchmarks --write -->\n", "<!-- the end of the table -->\n"
 COLOURS = {"ours": "#0b7285", "boto3": "#adb5bd", "capo": "#f08c00", "floor": "#dee2e6"}
-#: What the picture is of, by what each contestant is divided: whoever is in this column.
+#: The picture shows each result divided by this peer's.
 PEER = "boto3"
-#: How much of the peer's bar a figure takes up, behind its own bar.
+#: The width of a label, as a share of the peer's bar.
 LABEL = 0.2
-#: What is left free before it.
+#: The space between a bar and its label.
 GAP = 0.015
 
 
 def write(findings: Sequence[report.Finding], cores: int) -> None:
-    """Updates the page, between its markers, and the picture beside it, of the rows in which there is a peer."""
+    """Updates the page, between its markers, and its picture."""
     page = DOCS / "speed.md"
     before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
-        raise SystemExit(f"{page.name} has lost its markers")
-    text = f"{report.table(findings)}\n\n{report.notes(findings, cores)}\n"
+        raise SystemExit(f"{page.name} has no markers for the table: restore them from version control")
+    text = f"{report.short_table(findings)}\n\n{report.notes(findings, cores)}\n"
     page.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
     draw([finding for finding in findings if finding.median(finding.peer_of(PEER))], DOCS / "speed.svg")
 
 
 def draw(findings: Sequence[report.Finding], path: Path) -> None:
-    """Draws the findings, each with whoever is in the column of ``PEER``."""
+    """Draws a group of bars for each finding."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # No date and no random ids, so that a picture changes only with its numbers; text stays text.
+    # No date and no random IDs, so that the picture changes only with its numbers. Text is not turned into paths.
     mpl.rcParams.update({"svg.hashsalt": "speed", "svg.fonttype": "none", "font.family": "sans-serif"})
-    # As wide as a telephone is, with names above the bars: on a wider page it is no wider.
+    # Readable on a phone.
     figure = Figure(figsize=(4.5, 0.9 * len(findings) + 1.2), layout="constrained")
     axes = figure.subplots()
     height = 0.68 / len(COLOURS)
@@ -70,6 +70,6 @@ def draw(findings: Sequence[report.Finding], path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(COLOURS), frameon=False)
     figure.savefig(path, metadata={"Date": None, "Creator": None})
-    # matplotlib ends lines with spaces, which no editor here would keep
+    # matplotlib writes spaces at the ends of lines.
     lines = path.read_text(encoding="utf-8").splitlines()
     path.write_text("".join(f"{line.rstrip()}\n" for line in lines), encoding="utf-8")

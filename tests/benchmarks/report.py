@@ -1,4 +1,4 @@
-"""What the numbers say: medians, ratios, whether each budget holds; as a table for people and as JSON."""
+"""Reports medians, ratios, and whether each budget holds, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -15,20 +15,29 @@ if TYPE_CHECKING:
 
     from .row import Row
 
-#: The peers' columns of the table, and those who stand in the column of another, which is not in their row.
+#: The peers: the columns of the table.
 PEERS = ("boto3", "capo", "floor")
-STANDS_IN_FOR = {"aiobotocore": "boto3", "aiohttp": "floor"}
-DISTRIBUTIONS = ("cognito-signout", "boto3", "aiobotocore", "capo-cognito-identity-provider", "aiohttp", "urllib3")
+#: Contestants that some rows show in a peer's column.
+IN_COLUMN_OF = {"aiobotocore": "boto3", "pyjwt": "boto3", "aiohttp": "floor"}
+DISTRIBUTIONS = (
+    "cognito-signout",
+    "boto3",
+    "aiobotocore",
+    "capo-cognito-identity-provider",
+    "aiohttp",
+    "urllib3",
+    "pyjwt",
+)
 VERDICTS = {True: "holds", False: "**missed**", None: "not measured"}
 
 
 @frozen
 class Finding:
-    """A row and what came of it.
+    """A row and its samples.
 
     Attributes:
-        row: What was measured.
-        samples: The numbers of each contestant, in seconds or bytes.
+        row: The row.
+        samples: The samples of each contestant, in seconds or bytes.
     """
 
     row: Row
@@ -40,45 +49,45 @@ class Finding:
         return self.row.in_unit(median(values)) if values else None
 
     def time_or_memory(self, contestant: str) -> float:
-        """A contestant's median of what was measured, of which less is better; a rate is that for one."""
+        """A contestant's median as a value where less is better: for a rate, the seconds of one call."""
         return median(self.samples[contestant])
 
     def ratio(self, peer: str) -> float | None:
-        """Our median as a share of a peer's; of a rate, how many times the peer's it is."""
+        """Our median divided by a peer's."""
         ours, theirs = self.median("ours"), self.median(peer)
         return ours / theirs if ours is not None and theirs else None
 
     def holds(self, peer: str) -> bool | None:
-        """Whether the budget towards a peer holds; ``None`` where the peer was not measured."""
+        """Whether the budget holds, or ``None`` if the peer was not measured."""
         ratio = self.ratio(peer)
         if ratio is None:
             return None
         return ratio >= self.row.budget[peer] if self.row.is_rate else ratio <= self.row.budget[peer]
 
     def is_within_limit(self) -> bool | None:
-        """Whether our median is as small as it must be; ``None`` where it is not known, or need not be."""
+        """Whether our median is within its limit, or ``None`` without a median or a limit."""
         ours = self.median("ours")
         return None if ours is None or self.row.limit is None else ours <= self.row.limit
 
     def peer_of(self, column: str) -> str:
-        """Who is in a column of the table."""
-        return next((name for name in self.row.contestants if STANDS_IN_FOR.get(name) == column), column)
+        """The contestant that this row shows in a column of the table."""
+        return next((name for name in self.row.contestants if IN_COLUMN_OF.get(name) == column), column)
 
 
 def number(value: float | None, unit: str) -> str:
-    """A figure with its unit; nothing where there is none."""
+    """A number with its unit, or an empty string for ``None``."""
     if value is None:
         return ""
     return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
 
 
 def left_out(findings: Iterable[Finding]) -> list[str]:
-    """Those who would have been measured, were they installed."""
+    """The contestants that were not measured because they are not installed."""
     return sorted({name for finding in findings for name in finding.row.contestants if name not in finding.samples})
 
 
-def where(cores: int) -> dict[str, Any]:
-    """What it was measured on, as far as it is of use to a reader elsewhere."""
+def environment(cores: int) -> dict[str, Any]:
+    """The versions of Python and the packages, the operating system and the number of cores."""
     return {
         "python": f"{python_implementation()} {python_version()}",
         "system": system(),
@@ -88,9 +97,7 @@ def where(cores: int) -> dict[str, Any]:
 
 
 def table(findings: Iterable[Finding]) -> str:
-    """A table in Markdown, padded so that it can be read as it is. Behind a peer's median is our share of it, or, of a
-    rate, how many times as many ours is.
-    """
+    """A Markdown table with aligned columns. In parentheses: our median divided by the peer's."""
     lines: list[tuple[str, ...]] = [("what", "ours", *PEERS, "budget")]
     lines += [
         (
@@ -106,16 +113,25 @@ def table(findings: Iterable[Finding]) -> str:
     return "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
 
 
+def short_table(findings: Iterable[Finding]) -> str:
+    """The table of the page: our figure, and its share of the figures of boto3 and capo."""
+    lines = ["| what | ours | of boto3's | of capo's |", "| --- | --- | --- | --- |"]
+    for finding in findings:
+        shares = [_share(finding, column) for column in ("boto3", "capo")]
+        lines.append(f"| {' | '.join((finding.row.what, number(finding.median('ours'), finding.row.unit), *shares))} |")
+    return "\n".join(lines)
+
+
 def notes(findings: Sequence[Finding], cores: int) -> str:
-    """What a reader of the table should know about where it comes from."""
-    place = where(cores)
+    """How and where the numbers of the table were measured."""
+    machine = environment(cores)
     rounds = sorted({len(values) for finding in findings for values in finding.samples.values()})
     pinned = {0: "not pinned to cores", 1: "one core for contestant and server"}.get(
         cores, "one core each for contestant and server"
     )
     text = (
-        f"{place['python']} on {place['system']}; "
-        + ", ".join(f"{name} {found}" for name, found in place["versions"].items())
+        f"{machine['python']} on {machine['system']}; "
+        + ", ".join(f"{name} {found}" for name, found in machine["versions"].items())
         + f"; {pinned}; medians of {' to '.join(map(str, sorted({rounds[0], rounds[-1]})))} rounds."
     )
     missing = left_out(findings)
@@ -123,9 +139,11 @@ def notes(findings: Sequence[Finding], cores: int) -> str:
 
 
 def as_json(findings: Iterable[Finding], cores: int) -> str:
-    """Everything, for machines. Samples are in seconds (for one, of a rate) or bytes, medians in the row's unit."""
+    """The findings as JSON. Samples are in seconds (rates: of one call) or bytes; medians are in the row's unit."""
     findings = list(findings)
-    return json.dumps({**where(cores), "left_out": left_out(findings), "rows": [*map(_as_json, findings)]}, indent=2)
+    return json.dumps(
+        {**environment(cores), "left_out": left_out(findings), "rows": [*map(_as_json, findings)]}, indent=2
+    )
 
 
 def _as_json(finding: Finding) -> dict[str, Any]:
@@ -157,6 +175,14 @@ def _peer(finding: Finding, column: str) -> str:
     if ratio is not None:
         text += f" ({ratio:.2f} ×)"
     return f"{peer}: {text}" if text and peer != column else text
+
+
+def _share(finding: Finding, column: str) -> str:
+    peer = finding.peer_of(column)
+    ratio = finding.ratio(peer)
+    if ratio is None:
+        return ""
+    return f"{ratio:.2f} ×" if peer == column else f"{ratio:.2f} × ({peer})"
 
 
 def _budgets(finding: Finding) -> Iterator[str]:

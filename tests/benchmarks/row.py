@@ -1,4 +1,4 @@
-"""What a row of the table is: what is measured of whom, and what we allow ourselves."""
+"""A row of the table: what is measured, for which contestants, and our budget."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from .measure import World
 
-#: By the name of a unit, how many of it there are in a second or in a byte.
+#: The units, and how many of each make a second or a byte.
 UNITS = {"ms": 1e3, "µs": 1e6, "MiB": 1 / 1024**2}
-#: The unit of what is measured in seconds for one, and shown as how many there are in a second.
+#: The unit of rates. Their samples are the seconds of one call.
 RATE = "/s"
 
 
@@ -22,15 +22,16 @@ class Row:
     """A row of the table.
 
     Attributes:
-        name: What ``--only`` calls it.
-        what: What is measured, for people.
-        unit: The unit to show it in: a key of ``UNITS``, or ``RATE``.
-        contestants: Those measured, in the order in which they take turns.
-        budget: By peer, at most how large our median may be as a share of the peer's; of a rate, at least how large.
-        rounds: How often each contestant takes its turn.
-        sample: Measures a contestant once, in seconds or bytes; the last argument asks for haste.
-        limit: At most how large our median may be, in the unit, where it is not to be compared with a peer's.
-        extra: The package that we need for it, beside those that the library can't be without.
+        name: The name for ``--only``.
+        what: What is measured, for readers of the table.
+        unit: The unit of the table: a key of ``UNITS``, or ``RATE``.
+        contestants: The contestants, in the order in which they take turns.
+        budget: The maximum of our median divided by each peer's. For a rate, it is the minimum.
+        rounds: The number of measurements of each contestant.
+        sample: Measures a contestant once, in seconds or bytes. The last argument asks for a quick measurement.
+        limit: The maximum of our median, in the unit, if it is not compared with a peer's.
+        extra: A package that the library needs for this row only.
+        program: A program that the row needs.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     sample: Callable[[World, str, bool], float]
     limit: float | None = None
     extra: str | None = None
+    program: str | None = None
 
     @property
     def is_rate(self) -> bool:
@@ -49,5 +51,5 @@ class Row:
         return self.unit == RATE
 
     def in_unit(self, sample: float) -> float:
-        """What was measured, in the unit."""
+        """Converts a sample to the row's unit."""
         return 1 / sample if self.is_rate else sample * UNITS[self.unit]

@@ -1,8 +1,8 @@
-"""The service's stand-in: answers every signed request with ``{}`` and the headers that AWS sends, and is quick.
+"""A fast stand-in for the service. It responds to every signed request with ``{}`` and AWS's headers.
 
 ``python server.py CORE [CERTIFICATE]`` listens on a free port of loopback, prints the port, and serves until its
-standard input ends. With a PEM file of key and certificate, it speaks TLS. It has a process of its own and, unless CORE
-is ``-``, a core of its own, so that its work is not measured.
+standard input ends. With a PEM file that has a key and a certificate, it uses TLS. It runs in its own process and,
+unless CORE is ``-``, on its own core, so that its work is not measured.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ HEAD = (
     "HTTP/1.1 {status}\r\nDate: {date}\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: 2\r\n"
     "Connection: keep-alive\r\nx-amzn-RequestId: 3f0c6c0e-6b1c-4b42-9d4e-0a8f2c1f6a55\r\n\r\n{{}}"
 )
-# Found by hand and not by one expression for all of the head, which would take several times as long.
+# A regular expression for all headers would take several times as long as these searches.
 LENGTH = b"\r\ncontent-length:"
 SIGNED = b"\r\nauthorization: aws4-hmac-sha256 credential="
 SIGNATURE = re.compile(rb"signature=[0-9a-f]{64}")
 LENGTH_OF_SIGNATURE = len("signature=") + 64
 
 
-def answer(received: bytes) -> tuple[bytes, bytes]:
-    """The answers to the requests that are complete, and what is left of the bytes received."""
-    answers = b""
+def respond(received: bytes) -> tuple[bytes, bytes]:
+    """The responses to the complete requests, and the bytes of an incomplete one."""
+    responses = b""
     while (end := received.find(b"\r\n\r\n")) >= 0:
         head = received[: end + 2].lower()
         length = head.find(LENGTH)
@@ -42,13 +42,13 @@ def answer(received: bytes) -> tuple[bytes, bytes]:
             size += int(head[length : head.index(b"\r", length)])
         if len(received) < size:
             break
-        answers += rendered("200 OK" if is_signed(head) else "403 Forbidden", int(time.time()))
+        responses += rendered("200 OK" if is_signed(head) else "403 Forbidden", int(time.time()))
         received = received[size:]
-    return answers, received
+    return responses, received
 
 
 def is_signed(head: bytes) -> bool:
-    """Whether a request has, in lower case, what looks like a signature."""
+    """Whether a request has a signature. Its head must be in lower case."""
     start = head.find(SIGNED)
     end = head.find(b"\r", start + 2)
     return start >= 0 and SIGNATURE.fullmatch(head, end - LENGTH_OF_SIGNATURE, end) is not None
@@ -56,16 +56,16 @@ def is_signed(head: bytes) -> bool:
 
 @lru_cache(maxsize=4)
 def rendered(status: str, now: int) -> bytes:
-    """An answer; the same for a second."""
+    """A response. It is cached for one second."""
     return HEAD.format(status=status, date=formatdate(now, usegmt=True)).encode()
 
 
 def serve(listener: socket.socket) -> None:
-    """Serves every connection, until the standard input ends."""
+    """Serves all connections, until the standard input ends."""
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(sys.stdin, selectors.EVENT_READ)
-    unanswered: dict[int, bytes] = {}
+    incomplete: dict[int, bytes] = {}
     while True:
         for key, _ in selector.select():
             if key.fileobj is sys.stdin:
@@ -81,33 +81,33 @@ def serve(listener: socket.socket) -> None:
             except ConnectionError:
                 received = b""
             if not received:
-                unanswered.pop(key.fd, None)
+                incomplete.pop(key.fd, None)
                 selector.unregister(connection)
                 connection.close()
                 continue
-            answers, unanswered[key.fd] = answer(unanswered.get(key.fd, b"") + received)
-            if answers:
-                connection.sendall(answers)
+            responses, incomplete[key.fd] = respond(incomplete.get(key.fd, b"") + received)
+            if responses:
+                connection.sendall(responses)
 
 
 def serve_tls(listener: socket.socket, certificate: str) -> None:
-    """Serves every connection in TLS, each in a thread, until the standard input ends."""
+    """Serves all connections with TLS, each in a thread, until the standard input ends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
 
-    def answer_all(connection: socket.socket) -> None:
+    def serve_connection(connection: socket.socket) -> None:
         with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
-            unanswered = b""
+            incomplete = b""
             while received := secured.recv(65536):
-                answers, unanswered = answer(unanswered + received)
-                if answers:
-                    secured.sendall(answers)
+                responses, incomplete = respond(incomplete + received)
+                if responses:
+                    secured.sendall(responses)
 
     def accept_all() -> None:
         while True:
             connection = listener.accept()[0]
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=answer_all, args=(connection,), daemon=True).start()
+            threading.Thread(target=serve_connection, args=(connection,), daemon=True).start()
 
     threading.Thread(target=accept_all, daemon=True).start()
     sys.stdin.read()
@@ -115,7 +115,7 @@ def serve_tls(listener: socket.socket, certificate: str) -> None:
 
 
 def main(core: str, certificate: str | None = None) -> None:
-    """Serves."""
+    """Runs the server on this core."""
     if core != "-":
         os.sched_setaffinity(0, {int(core)})
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:

@@ -1,4 +1,4 @@
-"""The suite itself: it runs, it says what it should, and its contestants really do the same call."""
+"""The benchmarks run, their reports are correct, and all contestants make the same call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cognito_signout.testing import FakeCognito, FakeCognitoServer
 from . import measure, page, report
 from .measure import ACCESS_KEY, SECRET_KEY, World, missing
 from .rows import ROWS, async_calls, cold_start, many_users, million_users
-from .server import answer
+from .server import respond
 
 if TYPE_CHECKING:
     from .row import Row
@@ -28,19 +28,19 @@ FINDING = report.Finding(cold_start.ROW, {"ours": [0.1, 0.3, 0.2], "boto3": [1.0
 
 
 def run(*arguments: str) -> str:
-    """The output of the command."""
+    """Runs the command, and returns its output."""
     command = [sys.executable, "-m", "tests.benchmarks", *arguments]
     return subprocess.run(
         command, cwd=ROOT, check=True, capture_output=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}
     ).stdout
 
 
-def test_a_quick_run_says_what_it_measured() -> None:
-    """Whoever reads the JSON relies on its names."""
-    answer = json.loads(run("--quick", "--only", "signature", "--only", "memory", "--json"))
-    assert set(answer) == {"python", "system", "cores", "versions", "left_out", "rows"}
-    assert [row["name"] for row in answer["rows"]] == ["memory", "signature"]
-    for row in answer["rows"]:
+def test_a_quick_run_reports_its_rows() -> None:
+    """A script that reads the JSON breaks, because a key has changed."""
+    output = json.loads(run("--quick", "--only", "signature", "--only", "memory", "--json"))
+    assert set(output) == {"python", "system", "cores", "versions", "left_out", "rows"}
+    assert [row["name"] for row in output["rows"]] == ["memory", "signature"]
+    for row in output["rows"]:
         assert {"ours", "floor"} <= set(row["medians"])
         assert all(median > 0 for median in row["medians"].values())
         assert all(len(samples) == 3 for samples in row["samples"].values())
@@ -51,7 +51,7 @@ def test_a_quick_run_says_what_it_measured() -> None:
 
 @pytest.fixture
 def fake() -> FakeCognito:
-    """Who verifies what the contestants send."""
+    """The fake that verifies the contestants' requests."""
     fake = FakeCognito(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
     for username in ("alice", *(f"user-{number}" for number in range(16))):
         fake.add_user(user_pool_id="us-east-1_Ab129faBb", username=username)
@@ -59,16 +59,14 @@ def fake() -> FakeCognito:
 
 
 def skip_without(package: str | None) -> None:
-    """A skip names what is missing."""
+    """Skips the test if a package is missing."""
     if package is not None:
         pytest.skip(f"{package} is not installed")
 
 
 @pytest.mark.parametrize("name", cold_start.ROW.contestants)
-def test_each_contestant_makes_a_call_that_is_signed_as_it_should_be(
-    name: str, tmp_path: Path, fake: FakeCognito
-) -> None:
-    """A contestant that does less than the others would be quick for nothing."""
+def test_each_contestant_makes_a_signed_call(name: str, tmp_path: Path, fake: FakeCognito) -> None:
+    """A contestant is fast because it does less than the others."""
     skip_without(missing(name))
     (tmp_path / "environment").mkdir()
     with FakeCognitoServer(fake) as server:
@@ -77,18 +75,19 @@ def test_each_contestant_makes_a_call_that_is_signed_as_it_should_be(
 
 
 @pytest.mark.parametrize("name", async_calls.ROW.contestants)
-def test_each_contestant_makes_as_many_calls_at_once_as_it_should(name: str, tmp_path: Path, fake: FakeCognito) -> None:
-    """A contestant that leaves calls out, or makes them without a signature, would be quick for nothing."""
+def test_each_contestant_makes_all_concurrent_calls(name: str, tmp_path: Path, fake: FakeCognito) -> None:
+    """A contestant is fast because it skips calls or signatures."""
     skip_without(missing(name, async_calls.ROW))
     (tmp_path / "environment").mkdir()
     with FakeCognitoServer(fake) as server:
         World(server.endpoint_url, server.endpoint_url, tmp_path).reported(name, "at-once", 16)
-    fake.assert_signed_out(user_pool_id="us-east-1_Ab129faBb", username="alice", times=2 * 16)  # once to warm up
+    # The warm-up makes 16 calls, too.
+    fake.assert_signed_out(user_pool_id="us-east-1_Ab129faBb", username="alice", times=2 * 16)
 
 
 @pytest.mark.parametrize("name", many_users.ROW.contestants)
 def test_each_contestant_signs_out_every_user(name: str, tmp_path: Path, fake: FakeCognito) -> None:
-    """A contestant that forgets some of the users would be quick for nothing."""
+    """A contestant is fast because it skips users."""
     skip_without(missing(name))
     (tmp_path / "environment").mkdir()
     with FakeCognitoServer(fake) as server:
@@ -99,29 +98,29 @@ def test_each_contestant_signs_out_every_user(name: str, tmp_path: Path, fake: F
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_every_row_can_be_measured(row: Row) -> None:
-    """A row that fails is found before someone has waited for the others."""
+    """A complete run fails at one row, after minutes."""
     skip_without(missing("ours", row))
-    with measure.world() as place:
-        assert row.sample(place, "ours", True) >= 0
+    with measure.world() as setup:
+        assert row.sample(setup, "ours", True) >= 0
 
 
-def test_a_table_gives_medians_shares_and_verdicts() -> None:
-    """The table is what people see."""
+def test_the_table_has_medians_ratios_and_budgets() -> None:
+    """The table shows wrong numbers or verdicts."""
     text = report.table([FINDING])
     assert "| 200 ms | 1000 ms (0.20 ×) |" in text
     assert "≤ 0.36 × boto3: holds, ≤ 0.52 × capo: not measured" in text
     assert "capo" in report.notes([FINDING], cores=2)
 
 
-def test_a_budget_that_is_exceeded_is_shown_to_be() -> None:
-    """The suite must be able to say no."""
+def test_an_exceeded_budget_is_reported() -> None:
+    """An exceeded budget is reported as held."""
     finding = report.Finding(cold_start.ROW, {"ours": [0.5], "boto3": [1.0]})
     assert finding.holds("boto3") is False
     assert "**missed**" in report.table([finding])
 
 
-def test_of_a_rate_more_is_better() -> None:
-    """The slower, the better we would look."""
+def test_a_higher_rate_is_better() -> None:
+    """A slower rate is reported as better."""
     finding = report.Finding(async_calls.ROW, {"ours": [0.0002, 0.0003, 0.0001], "aiobotocore": [0.001]})
     assert finding.holds("aiobotocore") is True
     assert report.Finding(async_calls.ROW, {"ours": [0.0004], "aiobotocore": [0.001]}).holds("aiobotocore") is False
@@ -133,15 +132,15 @@ def test_of_a_rate_more_is_better() -> None:
 
 
 @pytest.mark.parametrize(("mebibytes", "verdict"), [(0, "holds"), (8, "holds"), (9, "**missed**")])
-def test_a_limit_is_compared_with_no_peer(mebibytes: int, verdict: str) -> None:
-    """Memory that grows with the number of users would go unnoticed."""
+def test_a_limit_is_checked_without_a_peer(mebibytes: int, verdict: str) -> None:
+    """Memory that grows with the number of users is not reported."""
     finding = report.Finding(million_users.ROW, {"ours": [mebibytes * 1024.0**2]})
     assert f"| ≤ 8.0 MiB: {verdict} " in report.table([finding])
     assert json.loads(report.as_json([finding], cores=2))["rows"][0]["limit"]["holds"] is (verdict == "holds")
 
 
-def test_a_picture_has_a_bar_for_each_contestant(tmp_path: Path) -> None:
-    """A picture that fails does so after the whole run."""
+def test_the_picture_has_a_bar_for_each_contestant(tmp_path: Path) -> None:
+    """Drawing the picture fails after a complete run."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     findings = [FINDING, report.Finding(async_calls.ROW, {"ours": [0.1], "aiobotocore": [0.5], "aiohttp": [0.08]})]
     page.draw(findings, tmp_path / "speed.svg")
@@ -150,18 +149,18 @@ def test_a_picture_has_a_bar_for_each_contestant(tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_markers() -> None:
-    """``--write`` has to find its place."""
+    """``--write`` fails after a complete run, because it can't find where to write the table."""
     text = (page.DOCS / "speed.md").read_text(encoding="utf-8")
     assert text.index(page.BEGIN) < text.index(page.END)
 
 
-def test_the_server_answers_whole_signed_requests() -> None:
-    """What it lets pass would be measured as if it were a call."""
+def test_the_server_accepts_only_complete_signed_requests() -> None:
+    """An incomplete or unsigned request is measured as a call."""
     signature = b"a" * 64
     head = b"POST / HTTP/1.1\r\nContent-Length: 2\r\nAuthorization: AWS4-HMAC-SHA256 Credential=x, Signature="
     signed = head + signature + b"\r\n\r\n{}"
-    assert answer(signed[:-1]) == (b"", signed[:-1])
-    answers, left = answer(signed + b"POST")
-    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert left == b"POST"
-    assert answer(b"POST / HTTP/1.1\r\n\r\n")[0].startswith(b"HTTP/1.1 403 ")
+    assert respond(signed[:-1]) == (b"", signed[:-1])
+    responses, rest = respond(signed + b"POST")
+    assert responses.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert rest == b"POST"
+    assert respond(b"POST / HTTP/1.1\r\n\r\n")[0].startswith(b"HTTP/1.1 403 ")

@@ -1,1 +1,1 @@
-"""What every backend owes, and the backends."""
+"""The contract: what Cognito does. The tests check it on the fake and on moto."""

@@ -1,4 +1,4 @@
-"""The backends of the contract, and the clients that call them, behind one face."""
+"""The backends and clients of the contract, with one interface."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
 REGION = "us-west-2"
 PASSWORD = "Correct-horse-1"
+#: The flows that app clients allow.
+ALLOWED_FLOWS = ("ADMIN_USER_PASSWORD_AUTH", "USER_PASSWORD_AUTH", "REFRESH_TOKEN_AUTH")
 
 
 @frozen
 class Keys:
-    """What a request is signed with."""
+    """The keys that sign a request."""
 
     access_key: str
     secret_key: str
@@ -44,22 +46,22 @@ class Keys:
 
 
 @frozen
-class Answer:
-    """What came of a request: the AWS code that it was refused with, and the id it was done under."""
+class Outcome:
+    """The outcome of a request: the AWS code of a refusal, and the request ID."""
 
     code: str | None
     request_id: str | None
 
 
 class SignIn(Protocol):
-    """A user's sign-in, and what it is still good for."""
+    """A user's sign-in, which knows whether its tokens are still accepted."""
 
     def refusal_to_refresh(self) -> str | None:
-        """The code with which the refresh token is refused, or ``None``."""
+        """The error code for the refresh token, or ``None`` if it is accepted."""
         ...
 
-    def refusal_to_tell_who(self) -> str | None:
-        """The code with which GetUser refuses the access token, or ``None``."""
+    def refusal_to_get_user(self) -> str | None:
+        """The error code of GetUser for the access token, or ``None`` if it is accepted."""
         ...
 
     def valid_offline(self) -> bool:
@@ -69,14 +71,19 @@ class SignIn(Protocol):
 
 @frozen
 class World:
-    """One backend, called by one client.
+    """A backend and the client that calls it.
 
     Attributes:
-        backend: ``fake`` or ``moto``, as far as the table of differences is concerned.
+        backend: ``fake`` or ``moto``.
         caller: ``ours``, ``ours async`` or ``boto3``.
-        pools: The ids of two pools.
-        keys: Those that the backend knows.
-        now: What the backend's clock says.
+        pools: The IDs of two pools.
+        keys: The keys that the backend accepts.
+        exchange: Sends a request to the backend.
+        add_user: Adds a user (pool ID, username, aliases). Returns the ``sub``.
+        sign_in: Signs in a user (pool ID, username).
+        sign_out_as: Signs out a user with these keys (pool ID, username, keys).
+        client_id: Returns the app client of a pool.
+        now: The time of the backend's clock.
     """
 
     backend: str
@@ -86,11 +93,12 @@ class World:
     exchange: Callable[[HttpRequest], HttpResponse]
     add_user: Callable[[str, str, Iterable[str]], str]
     sign_in: Callable[[str, str], SignIn]
-    sign_out_as: Callable[[str, str, Keys], Answer]
+    sign_out_as: Callable[[str, str, Keys], Outcome]
+    client_id: Callable[[str], str]
     now: Callable[[], float] = time.time
 
-    def sign_out(self, user_pool_id: str, username: str) -> Answer:
-        """Signs a user out, with the right keys."""
+    def sign_out(self, user_pool_id: str, username: str) -> Outcome:
+        """Signs a user out, with the keys that the backend accepts."""
         return self.sign_out_as(user_pool_id, username, self.keys)
 
     def send(
@@ -102,96 +110,143 @@ class World:
         late: float = 0,
         region: str = REGION,
         unsigned: str = "",
-    ) -> Answer:
-        """Signs a user out by a request of its own making: of another target, signed ``late`` seconds ago, for another
-        region, or with a header left out of the signature.
+    ) -> Outcome:
+        """Signs a user out with a raw request.
+
+        Args:
+            user_pool_id: The pool.
+            username: The user.
+            target: The operation.
+            late: The age of the signature, in seconds.
+            region: The region in the host and in the signature.
+            unsigned: A header that the signature does not cover.
         """
         body = encode_body(user_pool_id, username)
-        signed = {
+        response = self._exchange(target, body, late=late, region=region, unsigned=unsigned)
+        return Outcome(code_of(response), response.headers.get("x-amzn-requestid"))
+
+    def call(self, operation: str, **arguments: object) -> dict[str, Any]:
+        """Calls an operation, which must succeed, and returns its output."""
+        response = self._exchange(target_of(operation), json.dumps(arguments).encode(), signed=is_signed(operation))
+        assert code_of(response) is None, (operation, response.body)
+        output: dict[str, Any] = json.loads(response.body or b"{}")
+        return output
+
+    def refusal(self, operation: str, **arguments: object) -> str | None:
+        """Calls an operation, and returns its error code, or ``None`` for a success."""
+        body = json.dumps(arguments).encode()
+        return code_of(self._exchange(target_of(operation), body, signed=is_signed(operation)))
+
+    def refusal_unsigned(self, operation: str, **arguments: object) -> str | None:
+        """Calls an operation without a signature, and returns its error code, or ``None`` for a success."""
+        return code_of(self._exchange(target_of(operation), json.dumps(arguments).encode(), signed=False))
+
+    def _exchange(
+        self,
+        target: str,
+        body: bytes,
+        *,
+        late: float = 0,
+        region: str = REGION,
+        unsigned: str = "",
+        signed: bool = True,
+    ) -> HttpResponse:
+        headers = {
             "content-type": CONTENT_TYPE,
             "host": f"cognito-idp.{region}.amazonaws.com",
             "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now() - late)),
             "x-amz-target": target,
         }
-        header = authorization(
+        signature = authorization(
             access_key=self.keys.access_key,
             secret_key=self.keys.secret_key,
             region=region,
             path="/",
-            headers={name: value for name, value in signed.items() if name != unsigned},
+            headers={name: value for name, value in headers.items() if name != unsigned},
             body=body,
         )
-        headers = {**signed, "authorization": header, "content-length": str(len(body))}
-        response = self.exchange(HttpRequest("POST", f"https://{signed['host']}/", headers, body))
-        return Answer(code_of(response), response.headers.get("x-amzn-requestid"))
+        if signed:
+            headers["authorization"] = signature
+        headers["content-length"] = str(len(body))
+        return self.exchange(HttpRequest("POST", f"https://{headers['host']}/", headers, body))
+
+
+def target_of(operation: str) -> str:
+    """The target header of an operation."""
+    return TARGET.replace("AdminUserGlobalSignOut", operation)
+
+
+def is_signed(operation: str) -> bool:
+    """Whether an operation needs AWS credentials, according to the service model."""
+    return operation.startswith("Admin") or operation in ("DescribeUserPool", "ListUsers")
 
 
 def code_of(response: HttpResponse) -> str | None:
-    """The AWS code of an answer, or ``None`` for a success."""
+    """The AWS code of a response, or ``None`` for a success."""
     if response.status == 200:
         return None
     code: str = json.loads(response.body)["__type"]
     return code.rpartition("#")[2]
 
 
-def by_boto3(client_for: Callable[[Keys], Any]) -> Callable[[str, str, Keys], Answer]:
-    """Signs out by boto3."""
+def by_boto3(client_for: Callable[[Keys], Any]) -> Callable[[str, str, Keys], Outcome]:
+    """Signs out with boto3."""
 
-    def sign_out(user_pool_id: str, username: str, keys: Keys) -> Answer:
+    def sign_out(user_pool_id: str, username: str, keys: Keys) -> Outcome:
         client = client_for(keys)
         try:
             done = client.admin_user_global_sign_out(UserPoolId=user_pool_id, Username=username)
         except ClientError as error:
-            return Answer(error.response["Error"]["Code"], error.response["ResponseMetadata"].get("RequestId"))
+            return Outcome(error.response["Error"]["Code"], error.response["ResponseMetadata"].get("RequestId"))
         finally:
             client.close()
-        return Answer(None, done["ResponseMetadata"].get("RequestId"))
+        return Outcome(None, done["ResponseMetadata"].get("RequestId"))
 
     return sign_out
 
 
-def by_ours(client_for: Callable[[Keys], SignOutClient]) -> Callable[[str, str, Keys], Answer]:
-    """Signs out by this library. What it refuses to send counts as refused by the service."""
+def by_ours(client_for: Callable[[Keys], SignOutClient]) -> Callable[[str, str, Keys], Outcome]:
+    """Signs out with this library. An argument that it refuses to send counts as refused by the service."""
 
-    def sign_out(user_pool_id: str, username: str, keys: Keys) -> Answer:
+    def sign_out(user_pool_id: str, username: str, keys: Keys) -> Outcome:
         with client_for(keys) as client:
             try:
                 result = client.sign_out(user_pool_id=user_pool_id, username=username)
             except SignOutError as error:
                 return _refused(error)
-        # Where the service gives no request id, the result has the invocation's, which has another version of UUID.
-        return Answer(None, result.id)
+        # If the service sends no request ID, this is the invocation ID.
+        return Outcome(None, result.id)
 
     return sign_out
 
 
-def by_ours_async(client_for: Callable[[Keys], AsyncSignOutClient]) -> Callable[[str, str, Keys], Answer]:
-    """Signs out by this library's async client, each time on an event loop of its own."""
+def by_ours_async(client_for: Callable[[Keys], AsyncSignOutClient]) -> Callable[[str, str, Keys], Outcome]:
+    """Signs out with this library's async client, each time on a new event loop."""
 
-    async def sign_out(user_pool_id: str, username: str, keys: Keys) -> Answer:
+    async def sign_out(user_pool_id: str, username: str, keys: Keys) -> Outcome:
         async with client_for(keys) as client:
             try:
                 result = await client.sign_out(user_pool_id=user_pool_id, username=username)
             except SignOutError as error:
                 return _refused(error)
-        return Answer(None, result.id)
+        return Outcome(None, result.id)
 
     return lambda user_pool_id, username, keys: asyncio.run(sign_out(user_pool_id, username, keys))
 
 
-def _refused(error: SignOutError) -> Answer:
+def _refused(error: SignOutError) -> Outcome:
     refused = "InvalidParameterException" if isinstance(error, ValidationError) else error.aws_code
-    return Answer(refused, error.request_id)
+    return Outcome(refused, error.request_id)
 
 
 @cache
 def session() -> boto3.Session:
-    """One for all clients, made after moto was imported: reading the service model takes half a second."""
+    """One session for all clients, created after moto is imported. Reading the service model takes half a second."""
     return boto3.Session()
 
 
 def boto3_client(keys: Keys, endpoint_url: str | None = None) -> Any:
-    """A boto3 client that tries once."""
+    """A boto3 client without retries."""
     return session().client(
         "cognito-idp",
         REGION,
@@ -202,12 +257,9 @@ def boto3_client(keys: Keys, endpoint_url: str | None = None) -> Any:
     )
 
 
-# -- the fake
-
-
 @frozen
 class FakeSignIn:
-    """A sign-in at the fake. Its operations are called over the wire."""
+    """A sign-in at the fake."""
 
     tokens: Tokens
     exchange: Callable[[HttpRequest], HttpResponse]
@@ -221,18 +273,17 @@ class FakeSignIn:
             AuthParameters={"REFRESH_TOKEN": self.tokens.refresh_token},
         )
 
-    def refusal_to_tell_who(self) -> str | None:
+    def refusal_to_get_user(self) -> str | None:
         """Calls GetUser."""
         return self._call("GetUser", AccessToken=self.tokens.access_token)
 
     def valid_offline(self) -> bool:
-        """Asks the token."""
+        """Reads the fake's tokens."""
         return self.tokens.valid_offline
 
     def _call(self, operation: str, **arguments: object) -> str | None:
         body = json.dumps(arguments).encode()
-        target = TARGET.replace("AdminUserGlobalSignOut", operation)
-        headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": target, "Content-Length": str(len(body))}
+        headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": target_of(operation), "Content-Length": str(len(body))}
         headers["Host"] = f"cognito-idp.{REGION}.amazonaws.com"
         return code_of(self.exchange(HttpRequest("POST", f"https://{headers['Host']}/", headers, body)))
 
@@ -251,18 +302,18 @@ def fake_world(caller: str, *, served: bool) -> Generator[World]:
             stack.callback(transport.close)
 
             def exchange(request: HttpRequest) -> HttpResponse:
-                # The signature is for the host that the header names, wherever the request is sent.
+                # The request goes to the server, but the signature is for the host in the header.
                 return transport.send(HttpRequest("POST", f"{url}/", request.headers, request.body), timeout=None)
         else:
             url = None
 
             def exchange(request: HttpRequest) -> HttpResponse:
-                answer = fake.exchange(request)
-                assert isinstance(answer, HttpResponse)
-                return answer
+                response = fake.exchange(request)
+                assert isinstance(response, HttpResponse)
+                return response
 
         def add_user(pool: str, username: str, aliases: Iterable[str]) -> str:
-            fake.add_user(user_pool_id=pool, username=username, aliases=aliases)
+            fake.add_user(user_pool_id=pool, username=username, aliases=aliases, password=PASSWORD)
             tokens = fake.sign_in(user_pool_id=pool, username=username)
             return str(claims_of(tokens.access_token)["sub"])
 
@@ -290,11 +341,9 @@ def fake_world(caller: str, *, served: bool) -> Generator[World]:
             add_user=add_user,
             sign_in=lambda pool, name: FakeSignIn(fake.sign_in(user_pool_id=pool, username=name), exchange),
             sign_out_as=callers[caller],
+            client_id=lambda _pool: "app",
             now=lambda: fake.now.timestamp(),
         )
-
-
-# -- moto
 
 
 @frozen
@@ -314,17 +363,17 @@ class MotoSignIn:
             AuthParameters={"REFRESH_TOKEN": self.tokens["RefreshToken"]},
         )
 
-    def refusal_to_tell_who(self) -> str | None:
+    def refusal_to_get_user(self) -> str | None:
         """Calls GetUser."""
         return refusal(self.client.get_user, AccessToken=self.tokens["AccessToken"])
 
     def valid_offline(self) -> bool:
-        """Looks at the token."""
+        """Reads the token."""
         return bool(claims_of(self.tokens["AccessToken"])["exp"] > time.time())
 
 
 class LazyPools(Sequence[str]):
-    """Two pools, each made when it is asked for: moto takes a third of a second for one."""
+    """Two pools, each created on first use, because moto needs a third of a second for one."""
 
     def __init__(self, make: Callable[[], str]) -> None:
         self._make = cache(lambda _: make())
@@ -338,7 +387,7 @@ class LazyPools(Sequence[str]):
 
 @contextmanager
 def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
-    """moto, in process or behind the server of this URL."""
+    """moto, in process or as the server at this URL."""
     keys = Keys("AKIDMOTO", "secret")
     with ExitStack() as stack:
         if url is not None:
@@ -352,9 +401,9 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
             session = botocore.session.Session()
 
             def exchange(request: HttpRequest) -> HttpResponse:
-                answer = before_send(session, request)
-                assert isinstance(answer, HttpResponse)
-                return answer
+                response = before_send(session, request)
+                assert isinstance(response, HttpResponse)
+                return response
 
         client = boto3_client(keys, url)
         stack.callback(client.close)
@@ -365,7 +414,7 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
             apps[pool] = client.create_user_pool_client(
                 UserPoolId=pool,
                 ClientName="app",
-                ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+                ExplicitAuthFlows=[f"ALLOW_{flow}" for flow in ALLOWED_FLOWS],
             )["UserPoolClient"]["ClientId"]
             return str(pool)
 
@@ -377,13 +426,13 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
             return str(sub)
 
         def sign_in(pool: str, name: str) -> SignIn:
-            answer = client.admin_initiate_auth(
+            response = client.admin_initiate_auth(
                 UserPoolId=pool,
                 ClientId=apps[pool],
                 AuthFlow="ADMIN_USER_PASSWORD_AUTH",
                 AuthParameters={"USERNAME": name, "PASSWORD": PASSWORD},
             )
-            return MotoSignIn(client, apps[pool], answer["AuthenticationResult"])
+            return MotoSignIn(client, apps[pool], response["AuthenticationResult"])
 
         def ours(keys: Keys) -> SignOutClient:
             return SignOutClient(endpoint_url=url, credentials=keys)
@@ -405,11 +454,12 @@ def moto_world(caller: str, *, url: str | None = None) -> Generator[World]:
             add_user=add_user,
             sign_in=sign_in,
             sign_out_as=callers[caller],
+            client_id=lambda pool: apps[pool],
         )
 
 
 def refusal(operation: Callable[..., object], **arguments: object) -> str | None:
-    """The code with which boto3's operation is refused, or ``None``."""
+    """The error code of a boto3 call, or ``None`` for a success."""
     try:
         operation(**arguments)
     except ClientError as error:
@@ -418,7 +468,7 @@ def refusal(operation: Callable[..., object], **arguments: object) -> str | None
 
 
 def claims_of(token: str) -> dict[str, Any]:
-    """The claims of a JWT, unverified."""
+    """The claims of a JWT, without verification."""
     payload = token.split(".")[1]
     claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return claims

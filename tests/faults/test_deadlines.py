@@ -96,7 +96,7 @@ DRIPS: dict[Way, dict[str, Script]] = {
 def test_a_call_ends_at_its_timeout_however_slowly_bytes_arrive(
     fault: Fault, play: Play, bundle: str, session: Session
 ) -> None:
-    """A failure means that a server that sends a byte now and then blocks a call for hours."""
+    """A server that sends a byte now and then blocks a call for hours."""
     if play is play_blocking and fault.way not in ("http", "https"):
         pytest.skip("botocore's timeouts apply to each read, so a slow proxy can exceed them")
     scene = Scene(fault, bundle=bundle, session=session, patience=PATIENCE, timeout=TIMEOUT)
@@ -109,7 +109,7 @@ def test_a_call_ends_at_its_timeout_however_slowly_bytes_arrive(
 
 @by_both_clients
 def test_attempts_that_fail_quickly_end_at_the_timeout(play: Play, bundle: str, session: Session) -> None:
-    """A failure means that each attempt has its own timeout, or a call sleeps past its deadline."""
+    """Each attempt has its own timeout, or a call sleeps past its deadline."""
     fault = breaks(reads(), resets())
     scene = Scene(fault, bundle=bundle, session=session, max_attempts=30, timeout=TIMEOUT)
     outcome = play(scene)

@@ -26,6 +26,6 @@ pytestmark = pytest.mark.slow
 def test_a_fault_raises_its_error_or_a_retry_succeeds(
     fault: Fault, is_once: bool, play: Play, bundle: str, session: Session
 ) -> None:
-    """A failure means that a fault counts as a sign-out, hangs, leaks, shows a secret or is untyped."""
+    """A fault counts as a sign-out, hangs, leaks, shows a secret or is untyped."""
     scene = Scene(fault.for_client(client_of(play)), is_once=is_once, bundle=bundle, session=session)
     scene.check(play(scene))

@@ -289,7 +289,7 @@ def check_usernames(content: bytes) -> None:
     path.write_bytes(content)
     with closing(UsernameFile(str(path))) as file:
         count = file.count(Interruption())
-        names = list(file.read(Interruption()))
+        names = list(file.read(print))
     assert count == len(names)
     is_utf_16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     lines = iter(content.decode("utf-16" if is_utf_16 else "utf-8-sig", "replace").split("\n"))

@@ -60,7 +60,7 @@ def assembled(fragments: tuple[bytes, ...]) -> st.SearchStrategy[bytes]:
 def test_any_response_becomes_an_outcome_without_the_username(
     status: int, headers: dict[str, str], body: bytes, now: float
 ) -> None:
-    """A failure means that a response causes an untyped error, a false sign-out or a logged username."""
+    """A response causes an untyped error, a false sign-out or a logged username."""
     oracles.check_protocol(status, headers, body, now)
 
 
@@ -85,7 +85,7 @@ def test_a_call_ends_in_a_complete_outcome_for_any_results_of_its_steps(
     chance: float,
     shared_is_poor: bool,
 ) -> None:
-    """A failure means that a call exceeds its attempts or timeout, or its error lacks the user."""
+    """A call exceeds its attempts or timeout, or its error lacks the user."""
     oracles.check_flow(settings, credentials, responses, timeout, max_attempts, chance, shared_is_poor)
 
 
@@ -103,7 +103,7 @@ LINES = st.lists(
 @example(lines=[oracles.journal_line(b'{"success": "no", "username": "alice"}')], damage=[])
 @example(lines=[oracles.journal_line(b"[" * 100_000)], damage=[])
 def test_a_damaged_journal_skips_no_user(lines: list[bytes], damage: list[tuple[float, str, bytes]]) -> None:
-    """A failure means that a user silently stays signed in, or the command prints a traceback."""
+    """A user silently stays signed in, or the command prints a traceback."""
     oracles.check_journal(damaged(oracles.HEADER + b"".join(lines), damage))
 
 
@@ -111,7 +111,7 @@ def test_a_damaged_journal_skips_no_user(lines: list[bytes], damage: list[tuple[
 @example(content=b"[" * 4096)
 @example(content=oracles.HEADER)
 def test_a_file_that_is_not_a_journal_skips_no_user(content: bytes) -> None:
-    """A failure means that a user silently stays signed in after the wrong file was given."""
+    """A user silently stays signed in after the wrong file was given."""
     oracles.check_journal(content)
 
 
@@ -128,7 +128,7 @@ def test_a_file_that_is_not_a_journal_skips_no_user(content: bytes) -> None:
 @example(content=b"\xfe\xff\x00a\xd8\x00\x00\n\x00b", damage=[])
 @example(content=b"a" * 4097 + b"\nb", damage=[])
 def test_a_damaged_username_file_adds_no_other_user(content: bytes, damage: list[tuple[float, str, bytes]]) -> None:
-    """A failure means that a user whose name is not in the file is signed out."""
+    """A user whose name is not in the file is signed out."""
     oracles.check_usernames(damaged(content, damage))
 
 
@@ -178,12 +178,12 @@ TARGETS = {
 @pytest.mark.parametrize("oracle", TARGETS)
 @given(data=st.binary(max_size=200))
 def test_each_fuzz_target_makes_valid_inputs_for_its_oracle(oracle: str, data: bytes) -> None:
-    """A failure means that a fuzz target no longer works when someone runs it."""
+    """A fuzz target no longer works when someone runs it."""
     getattr(oracles, oracle)(*TARGETS[oracle](Drawer(data)))
 
 
 def test_the_targets_are_documented_and_need_atheris_only_to_run() -> None:
-    """A failure means that the test suite needs atheris, or nobody knows how to run a target."""
+    """The test suite needs atheris, or nobody knows how to run a target."""
     names = {module.name for module in pkgutil.iter_modules(tests.fuzz.__path__)}
     targets = names - {"engine", "oracles", "test_oracles"}
     assert len(targets) == len(TARGETS)
@@ -194,7 +194,7 @@ def test_the_targets_are_documented_and_need_atheris_only_to_run() -> None:
 
 
 def test_the_journal_oracle_parses_lines_of_the_current_format() -> None:
-    """A failure means that the oracle accepts every journal because it recognizes no line."""
+    """The oracle accepts every journal because it recognizes no line."""
     line = oracles.journal_line("alice")
     assert json.loads(line)["username"] == "alice"
     assert oracles._recorded(oracles.HEADER + line) == {"alice"}

@@ -74,8 +74,7 @@ def test_in_lambda_s_environment_it_signs_out_without_botocore(moto_server: str,
     )
 
     report: dict[str, Any] = json.loads(said.stdout)
-    assert report["answer"]["success"] is True
-    assert set(report["answer"]["data"]) == {"id", "created_at"}
+    assert report["answer"] == {"success": True}
     assert not report["imports botocore"]
     assert pool.refusal_to_refresh(refresh_token) == "NotAuthorizedException"
 

@@ -78,7 +78,7 @@ def server() -> Iterator[FakeCognitoServer]:
 def test_a_frozen_program_finds_botocore(
     has_profile: bool, frozen: str, server: FakeCognitoServer, tmp_path: Path
 ) -> None:
-    """A failure means that users of PyInstaller have to list the modules that we import."""
+    """Users of PyInstaller have to list the modules that we import."""
     keys = f"aws_access_key_id = {server.fake.access_key}\naws_secret_access_key = {server.fake.secret_key}\n"
     config = tmp_path / "config"
     config.write_text(f"[profile work]\nregion = us-east-1\n{keys}")
@@ -172,7 +172,7 @@ def copy(botocore: Path, place: Path) -> None:
 def test_botocore_data_is_never_read_from_the_working_directory(
     put: Callable[[Path, Path], None], is_relative: bool, working_directory: Path
 ) -> None:
-    """A failure means that files in the working directory can redirect our requests."""
+    """Files in the working directory can redirect our requests."""
     place = working_directory / "site"
     put(data_of_botocore().parent, place)
     outcome, module = run(working_directory, place.name if is_relative else str(place))
@@ -180,7 +180,7 @@ def test_botocore_data_is_never_read_from_the_working_directory(
 
 
 def test_botocore_in_a_zip_file_works_with_data_elsewhere(working_directory: Path) -> None:
-    """A failure means that programs in a zip file can't use ``AWS_DATA_PATH``, as they can with boto3."""
+    """Programs in a zip file can't use ``AWS_DATA_PATH``, as they can with boto3."""
     place = working_directory / "site.zip"
     pack(data_of_botocore().parent, place)
     outcome, module = run(working_directory, str(place), AWS_DATA_PATH=str(data_of_botocore()))

@@ -151,7 +151,7 @@ def squid_port() -> Iterator[int]:
 def test_a_sign_out_through_nginx_succeeds_without_compression(
     sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str], fake: FakeCognito
 ) -> None:
-    """A failure means that a load balancer with TLS, gzip or HTTP/1.0 breaks every call."""
+    """A load balancer with TLS, gzip or HTTP/1.0 breaks every call."""
     good, bad = sign_out(["user-1", "nobody"], **arguments(front[0], tls[1]))
     assert isinstance(good, SignOutResult), good
     assert type(bad) is UserNotFoundError
@@ -162,7 +162,7 @@ def test_a_sign_out_through_nginx_succeeds_without_compression(
 def test_a_connection_that_nginx_closes_while_idle_costs_at_most_one_retry(
     sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """A failure means that calls fail when the keep-alive time of the server ends."""
+    """Calls fail when the keep-alive time of the server ends."""
     outcomes = sign_out(["user-2"] * 4, pause=1.0, **arguments(front[0], tls[1]))
     assert all(isinstance(outcome, SignOutResult) for outcome in outcomes), outcomes
     assert max(outcome.attempts for outcome in outcomes) <= 2
@@ -172,7 +172,7 @@ def test_a_connection_that_nginx_closes_while_idle_costs_at_most_one_retry(
 def test_a_gateway_error_is_an_internal_error_and_is_retried(
     path: str, status: int, sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """A failure means that a gateway's error page is reported as another error, or not retried."""
+    """A gateway's error page is reported as another error, or not retried."""
     (outcome,) = sign_out(["user-3"], **arguments(front[0] + path, tls[1]))
     assert isinstance(outcome, InternalServiceError), outcome
     assert (outcome.http_status, outcome.attempts, outcome.retryable) == (status, 2, True)
@@ -182,7 +182,7 @@ def test_a_gateway_error_is_an_internal_error_and_is_retried(
 def test_a_2xx_or_a_redirect_of_nginx_is_never_a_sign_out(
     path: str, sign_out: SignOut, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """A failure means that a response from a server other than Cognito counts as a sign-out."""
+    """A response from a server other than Cognito counts as a sign-out."""
     (outcome,) = sign_out(["user-4"], **arguments(front[0] + path, tls[1]))
     assert isinstance(outcome, InvalidResponseError), outcome
     assert outcome.attempts == 1
@@ -192,7 +192,7 @@ def test_a_2xx_or_a_redirect_of_nginx_is_never_a_sign_out(
 def test_reloads_of_nginx_under_load_lose_no_user(
     is_async: bool, front: tuple[str, Any], tls: tuple[Path, str]
 ) -> None:
-    """A failure means that a deployment during a run leaves users signed in."""
+    """A deployment during a run leaves users signed in."""
     usernames = [f"user-{number}" for number in range(300)]
     given = arguments(front[0], tls[1])
     outcomes: list[Outcome] = []
@@ -229,7 +229,7 @@ def test_a_sign_out_goes_through_squid(
     tls: tuple[Path, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A failure means that calls can't leave a network with a proxy that requires a password."""
+    """Calls can't leave a network with a proxy that requires a password."""
     proxy = f"http://{USER}:{PASSWORD}@127.0.0.1:{squid_port}"
     url = front[0] if scheme == "https" else f"http://127.0.0.1:{fake_port}"
     if by_environment:
@@ -252,7 +252,7 @@ def test_a_wrong_password_names_the_proxy_and_shows_no_password(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    """A failure means that an on-call engineer suspects AWS, or the log shows the password."""
+    """An on-call engineer suspects AWS, or the log shows the password."""
     url = front[0] if scheme == "https" else f"http://127.0.0.1:{fake_port}"
     port = free_port() if kind == "tinyproxy" else request.getfixturevalue("squid_port")
 
@@ -280,7 +280,7 @@ def test_a_wrong_password_names_the_proxy_and_shows_no_password(
 def test_no_proxy_bypasses_squid(
     sign_out: SignOut, fake_port: int, squid_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that requests to a local endpoint are sent to the proxy."""
+    """Requests to a local endpoint are sent to the proxy."""
     monkeypatch.setenv(
         "http_proxy", f"http://127.0.0.1:{squid_port}"
     )  # squid would refuse a request without a password
@@ -291,7 +291,7 @@ def test_no_proxy_bypasses_squid(
 
 @pytest.mark.parametrize("way", ["nginx", "squid"])
 def test_a_sign_out_works_with_motos_server(way: str, sign_out: SignOut, tls: tuple[Path, str], tmp_path: Path) -> None:
-    """A failure means that the clients depend on details of our own fake."""
+    """The clients depend on details of our own fake."""
     boto3 = pytest.importorskip("boto3")
     moto = pytest.importorskip("moto.server")
     server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)

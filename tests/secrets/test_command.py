@@ -66,7 +66,7 @@ def assert_no_secret(text: str) -> None:
 
 
 def test_a_run_names_users_only_in_its_output_and_its_journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that usernames end up in a scheduler's logs or in unexpected files."""
+    """Usernames end up in a scheduler's logs or in unexpected files."""
     monkeypatch.delenv("AWS_SESSION_TOKEN")  # the fake does not use one
     fake = FakeCognito(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
     fake.add_user_pool(POOL)
@@ -83,7 +83,7 @@ def test_a_run_names_users_only_in_its_output_and_its_journal(folder: Path, monk
 
 
 def test_an_error_that_stops_a_run_is_masked(folder: Path) -> None:
-    """A failure means that the command prints the token and the username that the service quotes."""
+    """The command prints the token and the username that the service quotes."""
     message = f"the user {USERNAME} and the token {TOKEN} and the key {SECRET_KEY}".encode("unicode_escape").decode()
     body = f'{{"__type": "InvalidSignatureException", "message": "{message}"}}'.replace("\\x", "\\u00").encode()
     reply = b"HTTP/1.1 400 No\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
@@ -98,7 +98,7 @@ def test_an_error_that_stops_a_run_is_masked(folder: Path) -> None:
 def test_the_password_of_a_proxy_is_neither_printed_nor_recorded(
     folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that operators paste output that contains the proxy's password."""
+    """Operators paste output that contains the proxy's password."""
     monkeypatch.setenv("HTTP_PROXY", url)
     process, written = run(folder, "--endpoint-url", "http://service.example")
     assert process.returncode in (1, 2)
@@ -110,7 +110,7 @@ def test_the_password_of_a_proxy_is_neither_printed_nor_recorded(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGABRT, signal.SIGKILL])
 def test_a_killed_command_prints_no_secrets(folder: Path, number: signal.Signals) -> None:
-    """A failure means that a crash report or a traceback contains secrets."""
+    """A crash report or a traceback contains secrets."""
     with ScriptedServer([reads(), waits_for_close()]) as server:
         process = subprocess.Popen(
             [*COMMAND, "--from-file", "users.txt", "--endpoint-url", server.url],
@@ -133,7 +133,7 @@ def test_a_killed_command_prints_no_secrets(folder: Path, number: signal.Signals
 
 
 def test_the_process_arguments_and_title_contain_no_secrets(folder: Path) -> None:
-    """A failure means that every user of the machine can see secrets in the process list."""
+    """Every user of the machine can see secrets in the process list."""
     with ScriptedServer([reads(), waits_for_close()]) as server:
         process = subprocess.Popen(
             [*COMMAND, "--from-file", "users.txt", "--endpoint-url", server.url],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import json
+import re
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
@@ -13,7 +15,7 @@ import pytest
 from attrs import field, frozen
 from botocore.config import Config
 
-from cognito_signout import SignOutConnectionError, SignOutError, SignOutResult, UserNotFoundError, errors
+from cognito_signout import SignOutConnectionError, SignOutError, SignOutResult, errors
 from cognito_signout._config.options import Options
 from cognito_signout._config.settings import Resolver
 from cognito_signout.testing import FakeCognito, FakeCognitoServer
@@ -22,9 +24,12 @@ from tests.transports.scripted import Peer, ScriptedServer, answers, resets
 
 from .watch import (
     ACCESS_KEY,
+    BASIC,
     PASSWORD,
     POOL,
     SECRET_KEY,
+    SECRETS,
+    SIGNATURE,
     SPELLINGS,
     TOKEN,
     USERNAME,
@@ -33,6 +38,7 @@ from .watch import (
     Way,
     caused,
     found,
+    local_variables,
     shown_of,
 )
 
@@ -58,13 +64,31 @@ def secret_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
 
 
+@frozen
+class Keys:
+    """Credentials as plain values."""
+
+    access_key: Any = ACCESS_KEY
+    secret_key: Any = field(default=SECRET_KEY, repr=False)
+    token: Any = field(default=TOKEN, repr=False)
+
+
 def assert_reveals_nothing(way: Way, **arguments: Any) -> SignOutError | SignOutResult:
     """Makes a call, and looks for secrets in everything that is shown."""
     with Watch():
         outcome = way.call(**arguments)
     assert not found(shown_of(outcome))
-    assert outcome.username in (arguments.get("username", USERNAME), None)
+    assert outcome.username in (arguments.get("username", USERNAME), "")
     return outcome
+
+
+def assert_local_variables_hold_no_secret(outcome: SignOutError | SignOutResult) -> None:
+    """Looks for secrets, but not for the username, in the local variables of a traceback."""
+    assert isinstance(outcome, SignOutError)
+    shown = "\n".join(local_variables(outcome)).lower()
+    assert shown
+    assert not [secret for secret in SECRETS if secret in shown and secret not in USERNAME.lower()]
+    assert not re.findall(SIGNATURE, shown)
 
 
 # Responses of the service, or of another server in its place
@@ -77,7 +101,9 @@ def answer(status: int, body: Any, **headers: str) -> bytes:
     return "\r\n".join([*(line.replace("_", "-") for line in lines), "", ""]).encode("latin-1") + raw
 
 
-ECHOES = [f"the user {spelling} of {POOL}" for spelling in SPELLINGS] + [CANONICAL, f"signed {SECRET_KEY}"]
+ECHOES = [f"the user {spelling} of {POOL}" for spelling in SPELLINGS]
+ECHOES += [CANONICAL, CANONICAL.replace(TOKEN, "\n".join(textwrap.wrap(TOKEN, 76))), json.dumps(CANONICAL)]
+ECHOES += [CANONICAL.replace("/", "_").replace("+", "-"), f"signed by {SECRET_KEY}", f"signed by /{SECRET_KEY}"]
 #: One error code for each class. For throttling, Cognito's own code.
 CODES = {cls: code for code, cls in errors.BY_AWS_CODE.items()} | {
     errors.TooManyRequestsError: "TooManyRequestsException"
@@ -114,7 +140,7 @@ class Answering:
 
 @every_way
 def test_no_response_reveals_the_username_or_secrets(way: Way) -> None:
-    """A failure means that logs show the usernames and secrets that a response quotes."""
+    """Logs show the usernames and secrets that a response quotes."""
     script = Answering()
     session = botocore.session.Session()
     outcomes = set()
@@ -130,12 +156,18 @@ def test_no_response_reveals_the_username_or_secrets(way: Way) -> None:
     assert outcomes == (kinds - {errors.TooManyRequestsError} if way.is_many else kinds)
 
 
-def test_the_message_attribute_is_not_masked() -> None:
-    """A failure means that programs can't read the service's message: only what is shown may be masked."""
-    error = UserNotFoundError(f"{USERNAME} {CANONICAL}", username=USERNAME)
-    assert error.message == f"{USERNAME} {CANONICAL}"
-    assert str(error).startswith("*** The request signature we")
-    assert "the token:***\n" in str(error)
+@every_way
+def test_a_message_that_quotes_the_request_is_verbatim_in_one_attribute(way: Way) -> None:
+    """The session token is shown, or the service's words are lost."""
+    text = f"{USERNAME} {CANONICAL}"
+    body = json.dumps({"__type": "InvalidSignatureException", "message": text}).encode()
+    error = way.call(transport=lambda _: HttpResponse(400, {}, body))
+    assert isinstance(error, SignOutError)
+    assert error.service_message == text
+    assert error.message.startswith("*** The request signature we")
+    assert "the token:***\n" in error.message
+    assert error.args == (error.message,)
+    assert not found(f"{error.message} {error.args} {error.to_envelope()}")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +183,7 @@ def test_the_message_attribute_is_not_masked() -> None:
     ],
 )
 def test_paths_hashes_and_ids_are_not_masked(text: str) -> None:
-    """A failure means that errors lose the paths, hashes and ids that are needed to understand them."""
+    """Errors lose the paths, hashes and ids that are needed to understand them."""
     assert text in str(errors.ConfigurationError(f"look at {text}, please"))
 
 
@@ -199,14 +231,14 @@ TRANSPORTS: dict[str, Callable[[str], Exception]] = {
 @every_way
 @pytest.mark.parametrize("kind", TRANSPORTS)
 def test_no_transport_error_reveals_the_request(way: Way, kind: str) -> None:
-    """A failure means that an error of a custom transport or a mock shows the request."""
+    """An error of a custom transport or a mock shows the request."""
     outcome = assert_reveals_nothing(way, transport=raising(TRANSPORTS[kind]), config=ONCE)
     assert isinstance(outcome, (errors.SignOutConnectionError, errors.SignOutTimeoutError))
 
 
 @every_way
 def test_a_harmless_cause_is_kept(way: Way) -> None:
-    """A failure means that the cause of an error is dropped although it holds no secret."""
+    """The cause of an error is dropped although it holds no secret."""
 
     def send(_: HttpRequest) -> HttpResponse:
         raise ConnectionResetError(104, "Connection reset by peer")
@@ -220,7 +252,7 @@ def test_a_harmless_cause_is_kept(way: Way) -> None:
 @every_way
 @pytest.mark.parametrize("kind", ["note", "group"])
 def test_notes_and_exception_groups_are_checked_for_secrets(way: Way, kind: str) -> None:
-    """A failure means that a traceback shows secrets in notes or in exception groups."""
+    """A traceback shows secrets in notes or in exception groups."""
 
     def make(text: str) -> Exception:
         error = OSError("no")
@@ -236,7 +268,7 @@ def test_notes_and_exception_groups_are_checked_for_secrets(way: Way, kind: str)
 
 @every_way
 def test_no_error_of_a_botocore_event_handler_reveals_the_request(way: Way) -> None:
-    """A failure means that an event handler's error shows the request that it quotes."""
+    """An event handler's error shows the request that it quotes."""
 
     def handle(request: Any, **_: Any) -> None:
         assert not found(request.url)
@@ -244,19 +276,35 @@ def test_no_error_of_a_botocore_event_handler_reveals_the_request(way: Way) -> N
 
     session = botocore.session.Session()
     session.get_component("event_emitter").register("before-send.cognito-identity-provider", handle)
-    assert_reveals_nothing(way, session=session, config=ONCE)
+    outcome = assert_reveals_nothing(way, session=session, config=ONCE)
+    assert_local_variables_hold_no_secret(outcome)
+
+
+@every_way
+def test_no_local_variable_shows_the_request_that_a_botocore_event_handler_got(way: Way) -> None:
+    """An error tracker gets the request if a handler raises a harmless error."""
+
+    def handle(**_: Any) -> None:
+        raise botocore.exceptions.HTTPClientError(error="no")
+
+    session = botocore.session.Session()
+    session.get_component("event_emitter").register("before-send.cognito-identity-provider", handle)
+    outcome = assert_reveals_nothing(way, session=session, config=ONCE)
+    assert isinstance(outcome, SignOutError)
+    assert isinstance(outcome.__cause__, botocore.exceptions.HTTPClientError)
+    assert_local_variables_hold_no_secret(outcome)
 
 
 @every_way
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "https://127.0.0.1:1/"])
 def test_a_refused_connection_reveals_nothing(way: Way, url: str) -> None:
-    """A failure means that the most common network error shows the username or a secret."""
+    """The most common network error shows the username or a secret."""
     assert_reveals_nothing(way, endpoint_url=url, config=ONCE)
 
 
 @every_way
 def test_a_reset_connection_reveals_nothing(way: Way) -> None:
-    """A failure means that an error in the middle of a request shows its bytes."""
+    """An error in the middle of a request shows its bytes."""
     with ScriptedServer([resets()]) as server:
         assert_reveals_nothing(way, endpoint_url=server.url, config=ONCE)
 
@@ -280,7 +328,7 @@ def test_a_reset_connection_reveals_nothing(way: Way) -> None:
 def test_the_password_of_a_proxy_is_not_shown(
     way: Way, url: str, by_environment: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that a proxy that is down or mistyped puts its password into every log."""
+    """A proxy that is down or mistyped puts its password into every log."""
     if by_environment:
         monkeypatch.setenv("HTTP_PROXY", url)
     proxies = None if by_environment else {"http": url}
@@ -292,8 +340,8 @@ def test_the_password_of_a_proxy_is_not_shown(
 
 @every_way
 def test_a_proxy_response_that_quotes_the_request_reveals_nothing(way: Way) -> None:
-    """A failure means that an error shows what a proxy quotes in its 407 response."""
-    reply = answer(407, f"{USERNAME} {PASSWORD}", Proxy_Authenticate=PASSWORD)
+    """An error shows what a proxy quotes in its 407 response."""
+    reply = answer(407, f"{USERNAME} {PASSWORD} {BASIC}", Proxy_Authenticate=PASSWORD)
     with ScriptedServer([answers(reply)]) as proxy:
         url = f"http://user:{PASSWORD}@127.0.0.1:{proxy.port}"
         for endpoint in ("http://service.example", "https://service.example"):
@@ -302,16 +350,73 @@ def test_a_proxy_response_that_quotes_the_request_reveals_nothing(way: Way) -> N
     assert len(proxy.requests) == 2
 
 
+@every_way
+def test_a_server_that_quotes_passwords_reveals_nothing(way: Way) -> None:
+    """An error shows the password of a proxy or of the endpoint, or its base64."""
+    reply = HttpResponse(400, {}, json.dumps({"__type": "X", "message": f"{PASSWORD} and Basic {BASIC}=="}).encode())
+    url = f"http://user:{PASSWORD}@service.example"
+    for arguments in ({"endpoint_url": url}, {"config": Config(proxies={"https": url})}):
+        outcome = assert_reveals_nothing(way, transport=lambda _: reply, **arguments)
+        assert isinstance(outcome, SignOutError)
+        assert outcome.message == "*** and Basic ***=="
+
+
+# Local variables, which error trackers send with a traceback
+
+
+URL = f"http://user:{PASSWORD}@127.0.0.1:1"
+FAULTS: dict[str, dict[str, Any]] = {
+    "refused by the service": {"reply": answer(400, {"__type": "InvalidSignatureException", "message": CANONICAL})},
+    "cut off": {"reply": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"},
+    "not HTTP": {"reply": b"\0\0\0\r\n\r\n"},
+    "no connection": {"endpoint_url": "http://127.0.0.1:1"},
+    "no connection to a proxy": {"endpoint_url": "http://host", "proxies": {"http": URL}},
+    "no tunnel": {"endpoint_url": "https://host", "proxies": {"https": URL}},
+    "a malformed proxy": {"endpoint_url": "http://host", "proxies": {"http": f"socks5://user:{PASSWORD}@host"}},
+    "a malformed endpoint": {"environment": {"AWS_ENDPOINT_URL": f"http://user:{PASSWORD}@host:port"}},
+    "a malformed setting": {"endpoint_url": URL, "environment": {"AWS_RETRY_MODE": "many"}},
+    "a malformed key": {"credentials": Keys(token=f"{TOKEN} ")},
+}
+
+
+@every_way
+@pytest.mark.parametrize("kind", FAULTS)
+def test_no_local_variable_of_a_traceback_holds_a_secret(way: Way, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error tracker gets keys, tokens, signatures or passwords."""
+    arguments = dict(FAULTS[kind])
+    reply = arguments.pop("reply", b"")
+    for name, value in arguments.pop("environment", {}).items():
+        monkeypatch.setenv(name, value)
+    config = Config(retries={"total_max_attempts": 1}, proxies=arguments.pop("proxies", None))
+    with ScriptedServer([answers(reply)]) as server:
+        if reply:
+            arguments["endpoint_url"] = server.url
+        outcome = way.call(config=config, **arguments)
+    assert_local_variables_hold_no_secret(outcome)
+
+
+def test_the_keys_of_the_refused_request_are_masked_after_a_refresh() -> None:
+    """An error shows the token of keys that have been replaced."""
+
+    class Rotating:
+        """A source that has other keys at each request."""
+
+        calls = 0
+
+        def get_frozen_credentials(self) -> Keys:
+            """The next keys."""
+            self.calls += 1
+            return Keys() if self.calls == 1 else Keys(token="another" * 30)
+
+    source = Rotating()
+    body = json.dumps({"__type": "ExpiredTokenException", "message": CANONICAL}).encode()
+    outcome = WAYS[0].call(credentials=source, transport=lambda _: HttpResponse(400, {}, body))
+    assert isinstance(outcome, errors.AuthenticationError)
+    assert source.calls > 1
+    assert not found(shown_of(outcome))
+
+
 # Credentials
-
-
-@frozen
-class Keys:
-    """Credentials as plain values."""
-
-    access_key: Any = ACCESS_KEY
-    secret_key: Any = field(default=SECRET_KEY, repr=False)
-    token: Any = field(default=TOKEN, repr=False)
 
 
 class Failing:
@@ -342,14 +447,14 @@ SOURCES: dict[str, Any] = {
 @every_way
 @pytest.mark.parametrize("kind", SOURCES)
 def test_no_failing_credential_source_reveals_credentials(way: Way, kind: str) -> None:
-    """A failure means that the error of a credential plugin puts keys into the log."""
+    """The error of a credential plugin puts keys into the log."""
     outcome = assert_reveals_nothing(way, credentials=SOURCES[kind], transport=lambda _: HttpResponse(200, {}, b"{}"))
     assert isinstance(outcome, errors.CredentialsError)
 
 
 @every_way
 def test_the_stderr_of_a_credential_process_is_not_shown(way: Way, tmp_path: Path) -> None:
-    """A failure means that keys that a credential process prints to stderr end up in the log."""
+    """Keys that a credential process prints to stderr end up in the log."""
     script = tmp_path / "process"
     script.write_text(f"#!/bin/sh\necho '{SECRET_KEY} {TOKEN}' >&2\nexit 1\n", encoding="ascii")
     script.chmod(0o700)
@@ -378,7 +483,7 @@ def test_the_stderr_of_a_credential_process_is_not_shown(way: Way, tmp_path: Pat
 def test_a_malformed_credentials_file_is_not_quoted(
     way: Way, content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that the error quotes the line that can't be parsed, with the secret in it."""
+    """The error quotes the line that can't be parsed, with the secret in it."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
     path = tmp_path / "credentials"
@@ -420,7 +525,7 @@ def test_a_malformed_credentials_file_is_not_quoted(
 def test_no_configuration_error_reveals_a_secret(
     way: Way, environment: dict[str, str], arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that a key that was entered as the region ends up in the log."""
+    """A key that was entered as the region ends up in the log."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     outcome = assert_reveals_nothing(way, **arguments)
@@ -432,7 +537,7 @@ def test_no_configuration_error_reveals_a_secret(
 
 @every_way
 def test_a_successful_call_reveals_nothing(way: Way) -> None:
-    """A failure means that ordinary logs, files, processes or URLs show usernames or secrets."""
+    """Ordinary logs, files, processes or URLs show usernames or secrets."""
     with ScriptedServer([answers(answer(200, "{}"))]) as server:
         outcome = assert_reveals_nothing(way, endpoint_url=server.url)
     assert isinstance(outcome, SignOutResult)
@@ -447,7 +552,7 @@ def test_a_successful_call_reveals_nothing(way: Way) -> None:
 
 @every_way
 def test_the_fake_reveals_nothing(way: Way) -> None:
-    """A failure means that test reports show tokens that look like real ones."""
+    """Test reports show tokens that look like real ones."""
     fake = FakeCognito(access_key=ACCESS_KEY, secret_key=SECRET_KEY)
     fake.add_user(user_pool_id=POOL, username=USERNAME)
     tokens = fake.sign_in(user_pool_id=POOL, username=USERNAME, hosted_ui=True)

@@ -172,7 +172,7 @@ SETTINGS = settings(max_examples=25, deadline=None, suppress_health_check=[Healt
 @pytest.mark.parametrize("way", ONE_CALL, ids=repr)
 @pytest.mark.parametrize("place", PLACES)
 def test_no_argument_can_inject_into_the_request(way: Way, place: str, server: ScriptedServer) -> None:
-    """A failure means that an argument can add a header or change the user or the host of a request."""
+    """An argument can add a header or change the user or the host of a request."""
     for text in breaks_for(way):
         check(way, server, **PLACES[place](server.url, f"a{text}b"))
 
@@ -181,14 +181,14 @@ def test_no_argument_can_inject_into_the_request(way: Way, place: str, server: S
 @given(text=TEXTS | NAMES, place=st.sampled_from(sorted(PLACES)))
 @example(text="a%0d%0ab", place="endpoint_url, path")
 def test_no_generated_argument_can_inject_into_the_request(text: str, place: str, server: ScriptedServer) -> None:
-    """A failure means that an unforeseen argument can change the rest of a request."""
+    """An unforeseen argument can change the rest of a request."""
     check(ONE_CALL[0], server, **PLACES[place](server.url, text))
 
 
 @pytest.mark.parametrize("way", ONE_CALL, ids=repr)
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_no_environment_variable_can_inject_into_the_request(way: Way, variable: str, server: ScriptedServer) -> None:
-    """A failure means that an environment variable can change the rest of a request."""
+    """An environment variable can change the rest of a request."""
     others = dict(VARIABLES[variable])
     pool = others.pop("pool", POOL)
     for text in breaks_for(way):
@@ -200,7 +200,7 @@ def test_no_environment_variable_can_inject_into_the_request(way: Way, variable:
 @pytest.mark.parametrize("way", ONE_CALL, ids=repr)
 @pytest.mark.parametrize("part", ["user", "password"])
 def test_no_proxy_user_or_password_can_inject_into_the_request(way: Way, part: str, server: ScriptedServer) -> None:
-    """A failure means that a proxy's user name or password can change the rest of a request."""
+    """A proxy's user name or password can change the rest of a request."""
     for text in breaks_for(way):
         user, password = (text, "b") if part == "user" else ("a", text)
         url = server.url.replace("//", f"//{without_at(user)}:{without_at(password)}@")
@@ -214,7 +214,7 @@ def test_no_proxy_user_or_password_can_inject_into_the_request(way: Way, part: s
 @every_way
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_nothing_is_sent_to_the_target_of_a_redirect(way: Way, status: int) -> None:
-    """A failure means that an open redirect or an attacker gets a signed request with a username."""
+    """An open redirect or an attacker gets a signed request with a username."""
     with ScriptedServer([serves()]) as elsewhere:
         reply = f"HTTP/1.1 {status} Look\r\nLocation: {elsewhere.url}\r\nContent-Length: 2\r\n\r\n{{}}"
         with ScriptedServer([answers(reply.encode())]) as server:
@@ -228,7 +228,7 @@ def test_nothing_is_sent_to_the_target_of_a_redirect(way: Way, status: int) -> N
 @pytest.mark.parametrize("dualstack", [False, True])
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1", "xx-nowhere-1"])
 def test_plain_http_is_used_only_for_an_explicit_endpoint_url(region: str, fips: bool, dualstack: bool) -> None:
-    """A failure means that the network can read session tokens and usernames."""
+    """The network can read session tokens and usernames."""
     sent: list[HttpRequest] = []
 
     def send(request: HttpRequest) -> HttpResponse:
@@ -247,7 +247,7 @@ def test_plain_http_is_used_only_for_an_explicit_endpoint_url(region: str, fips:
 
 @every_way
 def test_a_proxy_sees_only_the_host_of_an_https_request(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that a proxy can read https requests."""
+    """A proxy can read https requests."""
     with ScriptedServer([answers(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")]) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")

@@ -6,11 +6,15 @@ import asyncio
 import copy
 import io
 import logging
+import os
 import pickle
 import re
 import sys
 import traceback
 import warnings
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -31,6 +35,8 @@ ACCESS_KEY = "AKIASECRETIVE0000000"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYSECRETIVE1"
 TOKEN = "FwoGZXIvYXdzEJr1KLnE9x+" + "Zq3/Tb7Yc8" * 20 + "=="
 PASSWORD = "pr0xy-passw0rd"
+#: The password as a proxy gets it.
+BASIC = b64encode(f"user:{PASSWORD}".encode()).decode().rstrip("=")
 
 #: Texts that must not appear anywhere, in lower case. Long secrets are represented by parts.
 SECRETS = tuple(
@@ -42,7 +48,9 @@ SECRETS = tuple(
         SECRET_KEY[20:],
         TOKEN[:23],
         "Zq3/Tb7Yc8" * 2,
+        "Zq3_Tb7Yc8" * 2,
         PASSWORD,
+        BASIC,
     )
 )
 #: How a response may spell a username.
@@ -57,10 +65,14 @@ SPELLINGS: tuple[str, ...] = (
 )
 
 
+SIGNATURE = "signature=[0-9a-f]+"
+
+
 def found(text: str) -> list[str]:
     """The secrets and signatures in a text."""
     text = text.lower()
-    return [secret for secret in SECRETS if secret in text] + re.findall("signature=[0-9a-f]+", text)
+    unwrapped = "".join(text.split())
+    return [secret for secret in SECRETS if secret in text or secret in unwrapped] + re.findall(SIGNATURE, text)
 
 
 class Watch:
@@ -129,6 +141,8 @@ def shown_of(outcome: SignOutOutcome) -> str:
         texts += [str(twin), repr(twin), f"{twin}", f"{[twin]} { ({'outcome': twin}) }"]
         if isinstance(twin, SignOutError):
             texts += [*map(str, twin.args), *traceback.format_exception(twin)]
+            texts += [str(value) for name, value in vars(twin).items() if name not in ("service_message", "username")]
+            texts += [f"{twin.code} {twin.to_envelope()}", str(type(twin)(*twin.args))]
     if isinstance(outcome, SignOutError):
         stream = io.StringIO()
         logger = logging.Logger("application")
@@ -137,6 +151,32 @@ def shown_of(outcome: SignOutOutcome) -> str:
             logger.error("failed: %s, %r", error, error, exc_info=error)
         texts.append(stream.getvalue())
     return "\n".join(texts)
+
+
+def local_variables(error: BaseException | None) -> Iterator[str]:
+    """What an error tracker shows of the local variables in the traceback, those of the causes included.
+
+    It looks into mappings and sequences, and shows other objects by their ``repr()``. The frames of tests are left out.
+    """
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if os.path.dirname(__file__) not in frame.f_code.co_filename:
+                yield from _texts_of(dict(frame.f_locals))
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _texts_of(value: Any, depth: int = 4) -> Iterator[str]:
+    if isinstance(value, (str, bytes)) or not depth:
+        yield repr(value)
+    elif isinstance(value, Mapping):
+        yield from _texts_of([*value, *value.values()], depth - 1)
+    elif isinstance(value, (Sequence, AbstractSet)):
+        for item in value:
+            yield from _texts_of(item, depth - 1)
+    else:
+        yield repr(value)
 
 
 def caused(error: Exception, cause: Exception) -> Exception:

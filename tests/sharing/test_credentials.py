@@ -122,7 +122,7 @@ def make_calls(request: pytest.FixtureRequest) -> Callable[..., list[SignOutOutc
 
 @pytest.mark.parametrize("window", LEFT)
 def test_keys_that_are_about_to_expire_are_refreshed_once(window: str, make_calls: Any) -> None:
-    """A failure means that each call in flight refreshes the credentials itself, all at the same time."""
+    """Each call in flight refreshes the credentials itself, all at the same time."""
     refreshes: list[int] = []
     another = threading.Barrier(2)
 
@@ -158,7 +158,7 @@ def a_process(folder: Path, monkeypatch: pytest.MonkeyPatch, minutes: int, kind:
 def test_a_credential_process_is_started_once_for_a_refresh(
     window: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_calls: Any
 ) -> None:
-    """A failure means that a busy service starts one process for each call in flight."""
+    """A busy service starts one process for each call in flight."""
     log = a_process(tmp_path, monkeypatch, LEFT[window], "rotating")
     service = Service()
     outcomes = make_calls(service, profile_name="process")
@@ -170,7 +170,7 @@ def test_a_credential_process_is_started_once_for_a_refresh(
 def test_keys_that_the_service_rejects_as_expired_are_resolved_again_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_calls: Any
 ) -> None:
-    """A failure means that each call in flight resolves revoked credentials itself."""
+    """Each call in flight resolves revoked credentials itself."""
     log = a_process(tmp_path, monkeypatch, 60, "rotating")
     service = Service("AKID1")
     outcomes = make_calls(service, profile_name="process")
@@ -182,7 +182,7 @@ def test_keys_that_the_service_rejects_as_expired_are_resolved_again_once(
 def test_calls_share_a_failed_attempt_to_get_new_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_calls: Any
 ) -> None:
-    """A failure means that the calls in flight try to get new keys one after the other, for minutes."""
+    """The calls in flight try to get new keys one after the other, for minutes."""
     log = a_process(tmp_path, monkeypatch, 60, "always the same")
     outcomes = make_calls(Service("AKID1"), profile_name="process")
     assert [(type(outcome).__name__, outcome.attempts) for outcome in outcomes] == [("AuthenticationError", 1)] * CALLS

@@ -15,7 +15,7 @@ pytestmark = needs_fork
 
 
 def test_a_parent_and_its_children_use_a_client_at_once() -> None:
-    """A failure means that a forked worker deadlocks or reads another process's response."""
+    """A forked worker deadlocks or reads another process's response."""
     with RecordingServer() as server:
         played = play(
             """
@@ -52,7 +52,7 @@ print('done')
 
 
 def test_a_forked_child_has_its_own_copy_of_the_fake() -> None:
-    """A failure means that a test that forks a worker sees requests of the other process, or hangs."""
+    """A test that forks a worker sees requests of the other process, or hangs."""
     assert (
         play(
             """
@@ -77,7 +77,7 @@ print('done')
 
 
 def test_a_parent_and_its_children_use_an_active_fake_at_once() -> None:
-    """A failure means that a test that forks workers while the fake is active sometimes hangs."""
+    """A test that forks workers while the fake is active sometimes hangs."""
     assert (
         play(
             """
@@ -112,7 +112,7 @@ print('done')
 
 
 def test_an_iterator_that_was_started_before_a_fork_works_only_in_the_parent() -> None:
-    """A failure means that a child hangs or keeps the parent from finishing."""
+    """A child hangs or keeps the parent from finishing."""
     with RecordingServer() as server:
         played = play(
             """
@@ -160,7 +160,7 @@ print(json.dumps({'Version': 1, 'AccessKeyId': 'AKIDPROCESS', 'SecretAccessKey':
 
 
 def test_a_child_can_resolve_credentials_after_a_fork_during_a_lookup(tmp_path: Path) -> None:
-    """A failure means that a child deadlocks on a lock that a thread of the parent holds."""
+    """A child deadlocks on a lock that a thread of the parent holds."""
     log, gate, script = tmp_path / "log", tmp_path / "gate", tmp_path / "process.py"
     os.mkfifo(gate)
     script.write_text(PROCESS)
@@ -192,7 +192,7 @@ print('done')
 
 
 def test_multiprocessing_workers_use_a_client_that_was_created_before_the_fork() -> None:
-    """A failure means that workers of multiprocessing hang or print errors when they end."""
+    """Workers of multiprocessing hang or print errors when they end."""
     with RecordingServer() as server:
         played = play(
             """
@@ -228,7 +228,7 @@ print('done')
 
 
 def test_a_forked_child_exits_without_warnings() -> None:
-    """A failure means that a forked child warns about the parent's resources when it exits."""
+    """A forked child warns about the parent's resources when it exits."""
     with RecordingServer() as server:
         played = play(
             """

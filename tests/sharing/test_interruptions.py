@@ -8,7 +8,7 @@ from .play import RecordingServer, play
 
 
 def test_an_interrupt_at_any_moment_leaves_the_client_usable() -> None:
-    """A failure means that after Ctrl-C, a client hangs, leaks or reads an old response."""
+    """After Ctrl-C, a client hangs, leaks or reads an old response."""
     with RecordingServer() as server:
         played = play(
             """
@@ -63,7 +63,7 @@ WORK = {
 
 @pytest.mark.parametrize("work", WORK.values(), ids=WORK)
 def test_a_program_exits_while_daemon_threads_make_calls(work: str) -> None:
-    """A failure means that a program with calls in flight does not exit, or prints errors."""
+    """A program with calls in flight does not exit, or prints errors."""
     with RecordingServer() as server:
         played = play(
             """

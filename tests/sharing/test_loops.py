@@ -18,7 +18,7 @@ def played_on(code: str) -> RecordingServer:
 
 @pytest.mark.parametrize("cleanup", ["client.aclose()", "asyncio.sleep(0)"])
 def test_an_ended_loop_leaves_no_connections_open(cleanup: str) -> None:
-    """A failure means that a script that runs one loop for each job leaks, or raises "Event loop is closed"."""
+    """A script that runs one loop for each job leaks, or raises "Event loop is closed"."""
     server = played_on(
         f"""
 client = AsyncSignOutClient(endpoint_url=url)
@@ -44,7 +44,7 @@ for _ in range(5):
 
 
 def test_loops_that_are_never_closed_do_not_leak_descriptors() -> None:
-    """A failure means that a service that does not close its loops runs out of descriptors."""
+    """A service that does not close its loops runs out of descriptors."""
     played_on(
         """
 warnings.simplefilter('ignore', ResourceWarning)  # unclosed loops are the subject of this test
@@ -65,7 +65,7 @@ assert max(descriptors(), descriptors()) <= before + 8
 
 
 def test_a_client_works_in_several_loops_at_once() -> None:
-    """A failure means that a web server with a loop in each thread sometimes gets untyped errors."""
+    """A web server with a loop in each thread sometimes gets untyped errors."""
     server = played_on(
         """
 sys.setswitchinterval(1e-4)
@@ -95,7 +95,7 @@ gc.collect()
 
 
 def test_a_client_can_be_used_after_close() -> None:
-    """A failure means that the next call fails or leaks its connection."""
+    """The next call fails or leaks its connection."""
     server = played_on(
         """
 client = AsyncSignOutClient(endpoint_url=url)
@@ -118,7 +118,7 @@ asyncio.run(acall(client))
 
 @pytest.mark.parametrize("how", ["cancelled", "abandoned"])
 def test_a_loop_that_ends_with_calls_in_flight_leaves_no_connection_open(how: str) -> None:
-    """A failure means that a program that is stopped prints errors or leaks connections."""
+    """A program that is stopped prints errors or leaks connections."""
     # asyncio itself warns about the pending work of a loop that is closed without cleanup.
     silencing = (
         "warnings.simplefilter('ignore', ResourceWarning); sys.unraisablehook = lambda _: None\n"
@@ -156,7 +156,7 @@ assert len(os.listdir('/proc/self/fd')) == before
 
 @needs_fork
 def test_a_child_of_a_running_loop_can_run_its_own_loop() -> None:
-    """A failure means that a worker uses the connections of its parent, or disturbs the parent's loop."""
+    """A worker uses the connections of its parent, or disturbs the parent's loop."""
     server = played_on(
         """
 client, blocking = AsyncSignOutClient(endpoint_url=url), SignOutClient(endpoint_url=url)
@@ -195,7 +195,7 @@ blocking.close()
 
 @needs_fork
 def test_a_child_of_a_running_loop_exits_without_warnings() -> None:
-    """A failure means that a child warns about the parent's loop when it exits."""
+    """A child warns about the parent's loop when it exits."""
     server = played_on(
         """
 client = AsyncSignOutClient(endpoint_url=url)

@@ -101,7 +101,7 @@ def server_context(authority: trustme.CA) -> ssl.SSLContext:
 def test_clients_work_after_a_daemon_has_closed_all_descriptors(
     is_dropped: bool, bundle: str, server_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """A failure means that a client closes other files of a daemon, or the parent's connections."""
+    """A client closes other files of a daemon, or the parent's connections."""
     code = """
 def work():
     files = become_daemon(lambda number: os.open(f'{folder}/{number}', os.O_CREAT | os.O_WRONLY))
@@ -148,7 +148,7 @@ print('done')
 def test_a_client_does_not_close_the_log_files_of_a_daemon(
     bundle: str, server_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """A failure means that the end of a daemon's log is lost because a client closes the file first."""
+    """The end of a daemon's log is lost because a client closes the file first."""
     code = """
 import socket
 
@@ -238,7 +238,7 @@ print('limited', flush=True)
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("kind", NO_THREADS)
 def test_without_threads_a_call_ends_in_a_result_or_a_typed_error(kind: str, host: str) -> None:
-    """A failure means that ``except SignOutError`` does not cover a lack of threads."""
+    """``except SignOutError`` does not cover a lack of threads."""
     with RecordingServer() as server:
         played = play(
             CALLS + NO_THREADS[kind] + "call_in_every_way(*clients)",
@@ -270,7 +270,7 @@ threading.Thread(target=outlive).start()
 @pytest.mark.parametrize("is_warm", [True, False])
 @pytest.mark.parametrize("end", ENDS)
 def test_at_interpreter_exit_a_call_ends_in_a_result_or_a_typed_error(end: str, is_warm: bool, host: str) -> None:
-    """A failure means that a program that signs users out at exit prints a traceback."""
+    """A program that signs users out at exit prints a traceback."""
     with RecordingServer() as server:
         played = play(
             CALLS + ("call_in_every_way(*clients)\n" if is_warm else "") + ENDS[end],
@@ -304,7 +304,7 @@ os._exit(0)  # destroying an interpreter crashes Python 3.12.1
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="isolated subinterpreters need Python 3.12")
 def test_in_a_subinterpreter_a_call_ends_in_a_result_or_a_typed_error() -> None:
-    """A failure means that a server with subinterpreters can't handle our errors."""
+    """A server with subinterpreters can't handle our errors."""
     with RecordingServer() as server:
         played = play(SUBINTERPRETER, is_measured=False, url=server.url, calls=CALLS)
     assert len(played.splitlines()) == 4

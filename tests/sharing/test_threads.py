@@ -20,7 +20,7 @@ THREADS = 32
 
 
 def test_many_threads_make_many_calls_with_one_client() -> None:
-    """A failure means that threads mix up results, lose calls or run out of descriptors."""
+    """Threads mix up results, lose calls or run out of descriptors."""
     calls = 20_000 if sys.gettrace() is None else 4_000  # a tracer, such as that of coverage, makes calls slow
     usernames = [f"user-{number}" for number in range(calls)]
     threads_before, before = threading.active_count(), len(os.listdir("/proc/self/fd"))

@@ -21,6 +21,8 @@ from cognito_signout._runtime.blocking import BlockingRuntime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cognito_signout._bulk.threads import Run
+
 #: How many calls are in flight at a time, in threads and in tasks.
 THREADS, TASKS = 4, 16
 POOL = "us-east-1_Ab129faBb"
@@ -32,8 +34,8 @@ class MixedUpError(Exception):
 
 
 class _HastyRuntime(BlockingRuntime):
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
-        super().sleep(0.0, until)
+    def sleep(self, seconds: float, run: Run | None = None) -> None:
+        super().sleep(0.0, run)
 
 
 class _HastyAsyncRuntime(AsyncioRuntime):
@@ -151,6 +153,6 @@ class Async:
 def checked(outcome: SignOutOutcome, username: str) -> str:
     """The name of the outcome's class. Raises MixedUpError if the outcome belongs to another user."""
     answered_for = outcome.request_id if isinstance(outcome, SignOutError) else outcome.id
-    if outcome.username != username or answered_for not in (None, username):
+    if outcome.username != username or answered_for not in (None, username[::-1]):  # errors mask the name itself
         raise MixedUpError(f"{username} got {outcome!r}, of {outcome.username}, under {answered_for}")
     return type(outcome).__name__

@@ -51,7 +51,7 @@ def rendered(status: int, body: bytes, username: str) -> bytes:
     """A response."""
     head = (
         f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: application/x-amz-json-1.1\r\n"
-        f"Content-Length: {len(body)}\r\nx-amzn-RequestId: {username}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\nx-amzn-RequestId: {username[::-1]}\r\n\r\n"
     )
     return head.encode() + body
 

@@ -26,7 +26,7 @@ HELD = {"memory": 40_000, "descriptors": 11, "threads": 3, "tasks": 0, "connecti
 
 
 def test_a_short_soak_passes() -> None:
-    """A failure means that a client would fail a long soak, or the soak command does not run."""
+    """A client would fail a long soak, or the soak command does not run."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}  # coverage is slow
     done = subprocess.run(
         [sys.executable, "-m", "tests.soak", "--calls", "3000"],
@@ -48,7 +48,7 @@ def test_a_short_soak_passes() -> None:
 def test_growth_of_resources_is_reported(
     what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A failure means that the soak misses a leak."""
+    """The soak misses a leak."""
     first, last = (
         command.Stage(percent, 1.0, {"SignOutResult": percent}, {"success": percent}, held)
         for percent, held in ((1, HELD), (100, {**HELD, what: HELD[what] + 4097}))
@@ -63,7 +63,7 @@ def test_growth_of_resources_is_reported(
 def test_an_untyped_exception_ends_the_soak(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A failure means that the soak passes although a call raised an untyped exception."""
+    """The soak passes although a call raised an untyped exception."""
 
     class Broken:
         def work(self, usernames: Iterator[str]) -> None:
@@ -80,12 +80,12 @@ def test_an_untyped_exception_ends_the_soak(
 
 
 def test_a_response_for_another_call_ends_the_soak() -> None:
-    """A failure means that the soak passes although calls got each other's responses."""
+    """The soak passes although calls got each other's responses."""
     now = dt.datetime.now(dt.timezone.utc)
-    result = SignOutResult(id="user-1", created_at=now, user_pool_id=POOL, username="user-1", attempts=1)
+    result = SignOutResult(id="1-resu", created_at=now, user_pool_id=POOL, username="user-1", attempts=1)
     assert checked(result, "user-1") == "SignOutResult"
     with pytest.raises(MixedUpError):
         checked(result, "user-2")
     assert checked(SignOutError("no answer", username="user-1"), "user-1") == "SignOutError"
     with pytest.raises(MixedUpError):
-        checked(SignOutError("no", username="user-1", request_id="user-2"), "user-1")
+        checked(SignOutError("no", username="user-1", request_id="2-resu"), "user-1")

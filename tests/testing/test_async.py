@@ -1,4 +1,4 @@
-"""The fake for async code: its own async clients, and those of whoever is tested."""
+"""The fake for async code: its own async clients, and the clients of an application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cognito_signout import (
 )
 from cognito_signout.testing import FakeCognito
 
-from .test_fake import ALICE, POOL, StrangeKeys
+from .test_fake import ALICE, POOL, UnknownKeys
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -34,22 +34,19 @@ START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 
 @pytest.fixture
 def fake() -> FakeCognito:
-    """A fake with a user, at a time that only the test moves."""
+    """A fake with a user, and a clock that only the test moves."""
     fake = FakeCognito(now=START)
     fake.add_user(**ALICE)
     return fake
 
 
 def run(call: Coroutine[Any, Any, SignOutResult]) -> SignOutResult:
-    """Runs a call on an event loop of its own."""
+    """Runs a call on a new event loop."""
     return asyncio.run(call)
 
 
-# -- its own clients
-
-
 def test_an_async_client_of_the_fake_signs_users_out(fake: FakeCognito) -> None:
-    """What the blocking client shows of a sign-out, this one must show too."""
+    """The fake's async client behaves differently from its blocking client."""
     tokens = fake.sign_in(**ALICE)
 
     async def main() -> SignOutResult:
@@ -62,10 +59,10 @@ def test_an_async_client_of_the_fake_signs_users_out(fake: FakeCognito) -> None:
     fake.assert_signed_out(**ALICE, times=1)
 
 
-def test_an_async_client_of_the_fake_takes_what_the_blocking_one_takes(fake: FakeCognito) -> None:
-    """A test of wrong keys, another region or more attempts could be written for one of the two only."""
+def test_both_clients_of_the_fake_take_the_same_arguments(fake: FakeCognito) -> None:
+    """Wrong keys, another region or more attempts can be tested with only one of the two clients."""
     with pytest.raises(AuthenticationError) as refused:
-        run(fake.async_client(credentials=StrangeKeys()).sign_out(**ALICE))
+        run(fake.async_client(credentials=UnknownKeys()).sign_out(**ALICE))
     assert refused.value.aws_code == "UnrecognizedClientException"
     for client in (
         fake.async_client(region_name="eu-west-1"),
@@ -87,15 +84,15 @@ def test_an_async_client_of_the_fake_takes_what_the_blocking_one_takes(fake: Fak
     ],
 )
 def test_faults_reach_an_async_client(fake: FakeCognito, fault: str, cls: type[Exception]) -> None:
-    """An application's handling of them would go untested."""
+    """An application can't test how it handles faults."""
     fake.fail(fault, times=3)
     with pytest.raises(cls):
         run(fake.async_client().sign_out(**ALICE))
     assert len(fake.requests) == 3
 
 
-def test_a_source_of_credentials_that_fails_reaches_an_async_client(fake: FakeCognito) -> None:
-    """Likewise."""
+def test_an_async_client_raises_an_error_of_its_credentials(fake: FakeCognito) -> None:
+    """An application can't test how it handles credentials that fail to load."""
 
     class Failing:
         def get_frozen_credentials(self) -> Any:
@@ -106,15 +103,15 @@ def test_a_source_of_credentials_that_fails_reaches_an_async_client(fake: FakeCo
     fake.assert_no_requests()
 
 
-def test_pauses_pass_on_the_fakes_clock(fake: FakeCognito) -> None:
-    """Back-off as in earnest, in no time."""
+def test_waits_between_attempts_move_the_fakes_clock(fake: FakeCognito) -> None:
+    """A test really waits between attempts."""
     fake.fail("ThrottlingException", times=2)
     run(fake.async_client().sign_out(**ALICE))
     assert timedelta(seconds=1) <= fake.now - START <= timedelta(seconds=3)
 
 
-def test_other_tasks_have_a_go_while_one_waits(fake: FakeCognito) -> None:
-    """Code that signs out and does something else meanwhile would never be seen to do both."""
+def test_other_tasks_run_while_one_waits(fake: FakeCognito) -> None:
+    """Other tasks never run while one signs a user out."""
     order: list[str] = []
 
     async def sign_out() -> None:
@@ -131,8 +128,8 @@ def test_other_tasks_have_a_go_while_one_waits(fake: FakeCognito) -> None:
     assert order == ["something else", "signed out"]
 
 
-def test_tasks_do_not_wait_for_each_others_latency_and_pauses(fake: FakeCognito) -> None:
-    """Calls that take ten seconds each and are made at once would seem to take minutes, and time out."""
+def test_waits_of_concurrent_tasks_do_not_add_up(fake: FakeCognito) -> None:
+    """Concurrent calls of ten seconds each take minutes on the fake's clock, and time out."""
     fake.latency = timedelta(seconds=10)
     fake.fail("ThrottlingException", times=8)
     client = fake.async_client()
@@ -144,8 +141,8 @@ def test_tasks_do_not_wait_for_each_others_latency_and_pauses(fake: FakeCognito)
     assert timedelta(seconds=20) < fake.now - START < timedelta(seconds=25)
 
 
-def test_an_async_client_of_the_fake_may_be_closed_and_used_again(fake: FakeCognito) -> None:
-    """As one in earnest may."""
+def test_a_closed_async_client_of_the_fake_can_be_used_again(fake: FakeCognito) -> None:
+    """The fake's async client refuses calls after it was closed, unlike a real client."""
 
     async def main() -> None:
         client = fake.async_client()
@@ -157,12 +154,9 @@ def test_an_async_client_of_the_fake_may_be_closed_and_used_again(fake: FakeCogn
     fake.assert_signed_out(**ALICE, times=2)
 
 
-# -- those of others
-
-
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever would be sent over the network fails."""
+    """Every attempt to use the network fails."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the network was used")
@@ -172,10 +166,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("environment", ["keys", "nothing", "unknown profile"])
-def test_an_active_fake_answers_async_clients_made_before(
+def test_an_active_fake_responds_to_existing_async_clients(
     fake: FakeCognito, monkeypatch: pytest.MonkeyPatch, environment: str
 ) -> None:
-    """A test must pass on a laptop with a profile and in a bare container alike, and no packet may leave."""
+    """A test depends on the machine's AWS configuration, or sends requests over the network."""
     client = AsyncSignOutClient()
     if environment != "keys":
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -195,8 +189,8 @@ def test_an_active_fake_answers_async_clients_made_before(
     fake.assert_signed_out(**ALICE, times=3)
 
 
-def test_afterwards_everything_is_as_before(fake: FakeCognito) -> None:
-    """A client that went on talking to the fake would sign out nobody."""
+def test_an_async_client_uses_the_network_again_after_the_fake(fake: FakeCognito) -> None:
+    """A client still uses the fake after the test, and signs no real user out."""
     config = Config(retries={"total_max_attempts": 1})
     client = AsyncSignOutClient(endpoint_url="http://127.0.0.1:1", config=config)
 
@@ -211,8 +205,8 @@ def test_afterwards_everything_is_as_before(fake: FakeCognito) -> None:
     fake.assert_signed_out(**ALICE, times=1)
 
 
-def test_the_innermost_fake_answers_async_clients(fake: FakeCognito) -> None:
-    """A fixture of the suite and one of the test would get into each other's way."""
+def test_async_clients_use_the_innermost_fake(fake: FakeCognito) -> None:
+    """The fake of a suite and the fake of a single test interfere with each other."""
     inner = FakeCognito()
     inner.add_user(**ALICE)
     client = AsyncSignOutClient()
@@ -221,7 +215,7 @@ def test_the_innermost_fake_answers_async_clients(fake: FakeCognito) -> None:
         with fake.activate():
             with inner.activate():
                 await client.sign_out(**ALICE)
-                await fake.async_client().sign_out(**ALICE)  # which was asked for by name
+                await fake.async_client().sign_out(**ALICE)  # this client always uses its own fake
             await client.sign_out(**ALICE)
 
     asyncio.run(main())
@@ -229,24 +223,24 @@ def test_the_innermost_fake_answers_async_clients(fake: FakeCognito) -> None:
     inner.assert_signed_out(**ALICE, times=1)
 
 
-def test_async_functions_can_be_decorated(fake: FakeCognito) -> None:
-    """It is active until they are done, not until they have been called."""
+def test_activate_decorates_async_functions(fake: FakeCognito) -> None:
+    """The fake is no longer active when the coroutine runs."""
     client = AsyncSignOutClient()
 
     @fake.activate()
     async def sign_out(username: str) -> str:
-        """Does it twice, with a pause in between."""
+        """Signs out twice, with a pause in between."""
         await client.sign_out(user_pool_id=POOL, username=username)
         await asyncio.sleep(0)
         return (await client.sign_out(user_pool_id=POOL, username=username)).username
 
     assert asyncio.run(sign_out("alice")) == "alice"
-    assert sign_out.__doc__ == "Does it twice, with a pause in between."
+    assert sign_out.__doc__ == "Signs out twice, with a pause in between."
     fake.assert_signed_out(**ALICE, times=2)
 
 
-def test_what_a_client_has_learned_is_kept_while_a_fake_is_active(fake: FakeCognito) -> None:
-    """Its retries would never run out of quota, which is what a test of an outage wants to see."""
+def test_a_client_keeps_its_state_while_a_fake_is_active(fake: FakeCognito) -> None:
+    """A client loses its retry quota and clock offset between calls."""
     client = AsyncSignOutClient()
     fake.fail("ServiceUnavailable", times=1000)
 
@@ -264,8 +258,8 @@ def test_what_a_client_has_learned_is_kept_while_a_fake_is_active(fake: FakeCogn
     assert attempts[-1] == 1
 
 
-def test_many_users_on_an_active_fake(fake: FakeCognito) -> None:
-    """Both clients, made before, with nothing but the fake."""
+def test_existing_clients_sign_many_users_out_on_an_active_fake(fake: FakeCognito) -> None:
+    """Clients that were created before the fake was activated do not use it for many users."""
     blocking, asynchronous = SignOutClient(), AsyncSignOutClient()
     usernames = ["alice", "nobody"]
 
@@ -283,7 +277,7 @@ TESTS = """
 import asyncio
 from cognito_signout import AsyncSignOutClient
 
-client = AsyncSignOutClient()  # made at import, as applications do
+client = AsyncSignOutClient()  # created at import, as in an application
 
 def test_signed_out(fake_cognito):
     alice = dict(user_pool_id="us-east-1_Test00001", username="alice")
@@ -293,7 +287,7 @@ def test_signed_out(fake_cognito):
 """
 
 
-def test_an_async_application_is_tested_with_nothing_but_the_fixture(pytester: pytest.Pytester) -> None:
-    """Async code would need a fixture of its own."""
+def test_an_async_application_needs_only_the_fixture(pytester: pytest.Pytester) -> None:
+    """Async code needs another fixture."""
     pytester.makepyfile(TESTS)
     pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)

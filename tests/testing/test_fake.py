@@ -1,4 +1,4 @@
-"""The fake: what a test sets up, breaks and asks, and what it gets."""
+"""The fake: setup, faults, assertions and responses."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from botocore.config import Config
 
 import cognito_signout
 from cognito_signout import (
+    AccessDeniedError,
     AuthenticationError,
     ConfigurationError,
     CredentialsError,
@@ -35,7 +36,7 @@ from cognito_signout import (
     UserNotFoundError,
     ValidationError,
 )
-from cognito_signout.testing import FakeCognito
+from cognito_signout.testing import FakeCognito, FakeCognitoServer
 
 from ..ways import PATIENCE
 
@@ -45,31 +46,28 @@ if TYPE_CHECKING:
     from cognito_signout.transports import HttpRequest, HttpResponse
 
 
-class Named(TypedDict):
-    """The arguments that name a user."""
+class UserArguments(TypedDict):
+    """The arguments that identify a user."""
 
     user_pool_id: str
     username: str
 
 
 POOL = "us-east-1_Test00001"
-ALICE: Named = {"user_pool_id": POOL, "username": "alice"}
+ALICE: UserArguments = {"user_pool_id": POOL, "username": "alice"}
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
 def fake() -> FakeCognito:
-    """A fake with a user, at a time that only the test moves."""
+    """A fake with a user, and a clock that only the test moves."""
     fake = FakeCognito(now=START)
     fake.add_user(**ALICE, aliases=["alice@example.com"])
     return fake
 
 
-# -- tokens
-
-
-def test_tokens_die_or_live_as_cognitos_do(fake: FakeCognito) -> None:
-    """What sign-out does not end is what surprises everyone: the fake must not be kinder than AWS."""
+def test_a_sign_out_revokes_what_cognito_revokes(fake: FakeCognito) -> None:
+    """The fake revokes tokens that AWS leaves valid, or leaves tokens valid that AWS revokes."""
     tokens = fake.sign_in(**ALICE)
     assert (tokens.refreshable, tokens.accepted_by_cognito, tokens.valid_offline) == (True, True, True)
     result = fake.client().sign_out(**ALICE)
@@ -79,11 +77,11 @@ def test_tokens_die_or_live_as_cognitos_do(fake: FakeCognito) -> None:
     assert tokens.valid_offline
     fake.advance(timedelta(seconds=1))
     assert not tokens.valid_offline
-    assert fake.now == tokens.expires_at == result.tokens_expire_by()
+    assert fake.now == tokens.expires_at == result.tokens_expire_by(timedelta(hours=1))
 
 
-def test_tokens_expire_by_themselves(fake: FakeCognito) -> None:
-    """An access token after its validity, a refresh token after thirty days."""
+def test_tokens_expire(fake: FakeCognito) -> None:
+    """An access token is accepted after its validity, or a refresh token after thirty days."""
     tokens = fake.sign_in(**ALICE, validity=timedelta(minutes=5))
     fake.advance(timedelta(minutes=5))
     assert (tokens.refreshable, tokens.accepted_by_cognito, tokens.valid_offline) == (True, False, False)
@@ -91,36 +89,40 @@ def test_tokens_expire_by_themselves(fake: FakeCognito) -> None:
     assert not tokens.refreshable
 
 
-def test_a_hosted_ui_cookie_outlives_the_sign_out_by_an_hour(fake: FakeCognito) -> None:
-    """A cookie that can still fetch tokens is how a thief stays in."""
+def test_a_hosted_ui_cookie_is_valid_for_an_hour_after_the_sign_out(fake: FakeCognito) -> None:
+    """A cookie stops working at the sign-out, so tests miss that it gets new tokens for an hour."""
     cookie = fake.sign_in(**ALICE, hosted_ui=True).hosted_ui_cookie
     assert cookie is not None
     assert fake.sign_in(**ALICE).hosted_ui_cookie is None
     fake.client().sign_out(**ALICE)
     assert cookie.fetch_tokens().refreshable
-    fake.advance(timedelta(hours=1))
+    fake.advance(timedelta(minutes=59))
+    assert cookie.fetch_tokens().refreshable  # each use starts the hour again
+    fake.advance(timedelta(minutes=59))
+    assert cookie.valid
+    fake.advance(timedelta(minutes=1))
     assert not cookie.valid
     with pytest.raises(ValueError, match="expired"):
         cookie.fetch_tokens()
 
 
-def test_tokens_show_no_secret(fake: FakeCognito) -> None:
-    """A failed assertion prints them."""
+def test_the_repr_of_tokens_shows_no_token(fake: FakeCognito) -> None:
+    """A failed assertion prints tokens."""
     tokens = fake.sign_in(**ALICE, hosted_ui=True)
     assert tokens.refresh_token not in repr(tokens)
     assert tokens.access_token not in repr(tokens)
 
 
-def test_who_does_not_exist_cannot_sign_in(fake: FakeCognito) -> None:
-    """A typing error in a test should be told at once."""
+def test_an_unknown_user_cannot_sign_in(fake: FakeCognito) -> None:
+    """A test with a mistyped username passes."""
     with pytest.raises(LookupError, match="add_user"):
         fake.sign_in(user_pool_id=POOL, username="bob")
     with pytest.raises(LookupError, match="add_user"):
         fake.sign_in(user_pool_id="us-east-1_Other", username="alice")
 
 
-def test_what_is_added_keeps_the_constraints(fake: FakeCognito) -> None:
-    """Users that AWS could not have would make tests that mean nothing."""
+def test_invalid_users_and_pools_are_refused(fake: FakeCognito) -> None:
+    """A test uses a user or pool that can't exist at AWS."""
     with pytest.raises(ValidationError):
         fake.add_user_pool("nowhere")
     with pytest.raises(ValidationError):
@@ -128,27 +130,33 @@ def test_what_is_added_keeps_the_constraints(fake: FakeCognito) -> None:
     with pytest.raises(ValidationError):
         fake.add_user(user_pool_id=POOL, username="bob", aliases=["b b"])
     with pytest.raises(ValueError, match="already"):
-        fake.add_user(user_pool_id=POOL, username="bob", aliases=["alice@example.com"])
+        fake.add_user(user_pool_id=POOL, username="bob", aliases=["alice"])
+    with pytest.raises(ValueError, match="already"):
+        fake.add_user(user_pool_id=POOL, username="alice@example.com")
 
 
-# -- time
+def test_an_alias_moves_to_its_last_user(fake: FakeCognito) -> None:
+    """A test can't set up two users with the same email address."""
+    for username in ("bob", "carol"):
+        fake.add_user(user_pool_id=POOL, username=username, aliases=["shared@example.com"])
+    bobs, carols = (fake.sign_in(user_pool_id=POOL, username=username) for username in ("bob", "carol"))
+    fake.client().sign_out(user_pool_id=POOL, username="shared@example.com")
+    assert bobs.refreshable
+    assert not carols.refreshable
 
 
-def test_time_moves_only_forward(fake: FakeCognito) -> None:
-    """A token that comes back to life would be no test; nor would a time that means another instant elsewhere."""
+def test_time_only_moves_forward(fake: FakeCognito) -> None:
+    """An expired token becomes valid again, or a time depends on the machine's time zone."""
     with pytest.raises(ValueError, match="time zone"):
-        FakeCognito(now=datetime(2025, 1, 1))  # noqa: DTZ001 -- that is the point
+        FakeCognito(now=datetime(2025, 1, 1))  # noqa: DTZ001 -- a time without a zone is what this tests
     with pytest.raises(ValueError, match="back"):
         fake.advance(timedelta(seconds=-1))
 
 
-def test_time_goes_on_by_itself_unless_it_was_set() -> None:
-    """A server that runs for hours must go on accepting signatures of the moment."""
+def test_without_a_start_time_the_clock_is_the_real_clock() -> None:
+    """A server that runs for hours refuses new signatures, because its clock stands still."""
     before = time.time()
     assert before <= FakeCognito().now.timestamp() <= time.time()
-
-
-# -- faults
 
 
 @pytest.mark.parametrize(
@@ -165,7 +173,8 @@ def test_time_goes_on_by_itself_unless_it_was_set() -> None:
         (UnknownServiceError, UnknownServiceError),
         (SignOutConnectionError, SignOutConnectionError),
         (SignOutTimeoutError, SignOutTimeoutError),
-        ("AccessDeniedException", NotAuthorizedError),
+        ("AccessDeniedException", AccessDeniedError),
+        (AccessDeniedError, AccessDeniedError),
         ("ServiceUnavailable", InternalServiceError),
         ("refused", SignOutConnectionError),
         ("reset", SignOutConnectionError),
@@ -176,21 +185,23 @@ def test_time_goes_on_by_itself_unless_it_was_set() -> None:
         (InvalidResponseError, InvalidResponseError),
     ],
 )
-def test_what_is_told_to_fail_fails_so(
+def test_fail_causes_the_given_error(
     fake: FakeCognito, error: type[SignOutError] | str, expected: type[SignOutError]
 ) -> None:
-    """Who names a class of error wants that class, through the whole of the client."""
+    """``fail()`` causes another error than the given one."""
     tokens = fake.sign_in(**ALICE)
     fake.fail(error, times=3)
     with pytest.raises(SignOutError) as failed:
         fake.client().sign_out(**ALICE)
     assert type(failed.value) is expected
     assert failed.value.attempts == (3 if failed.value.retryable else 1)
-    assert tokens.refreshable is (error != "truncated")  # then the service did it, and the answer was lost
+    # A truncated response means that the service has revoked the tokens and then the response was lost.
+
+    assert tokens.refreshable is (error != "truncated")
 
 
-def test_faults_come_one_after_the_other_and_then_are_over(fake: FakeCognito) -> None:
-    """A retry is only tested if the next attempt meets what was set for it."""
+def test_faults_happen_in_order(fake: FakeCognito) -> None:
+    """Faults happen in another order than the test set them."""
     fake.fail("reset")
     fake.fail(TooManyRequestsError)
     assert fake.client().sign_out(**ALICE).attempts == 3
@@ -199,27 +210,27 @@ def test_faults_come_one_after_the_other_and_then_are_over(fake: FakeCognito) ->
 
 
 @pytest.mark.parametrize("error", ["Reset by peer".lower(), "", ValidationError, CredentialsError, ConfigurationError])
-def test_what_no_request_can_end_in_is_refused(fake: FakeCognito, error: type[SignOutError] | str) -> None:
-    """A fault that never happens would make a test pass for the wrong reason."""
+def test_fail_refuses_an_impossible_fault(fake: FakeCognito, error: type[SignOutError] | str) -> None:
+    """A test passes because its fault never happens."""
     with pytest.raises(ValueError, match="refused"):
         fake.fail(error)
     with pytest.raises(ValueError, match="times"):
         fake.fail("reset", times=0)
 
 
-def test_the_number_of_attempts_is_the_configured_one(fake: FakeCognito) -> None:
-    """The fake's clients retry as often as they would in earnest."""
+def test_the_fakes_client_makes_the_configured_number_of_attempts(fake: FakeCognito) -> None:
+    """The fake's clients retry more or less often than real ones."""
     fake.fail("reset", times=9)
     with pytest.raises(SignOutConnectionError) as failed:
         fake.client(config=Config(retries={"total_max_attempts": 5})).sign_out(**ALICE)
     assert failed.value.attempts == 5
 
 
-def test_throttling_is_by_the_fakes_clock(fake: FakeCognito) -> None:
-    """A token bucket: the burst passes, the rest waits for its second, and no test does."""
+def test_throttling_uses_the_fakes_clock(fake: FakeCognito) -> None:
+    """A test of throttling depends on real time."""
     fake.throttle(rate=1, burst=2)
-    once = Config(retries={"total_max_attempts": 1})
-    client = fake.client(config=once)
+    one_attempt = Config(retries={"total_max_attempts": 1})
+    client = fake.client(config=one_attempt)
     for _ in range(2):
         client.sign_out(**ALICE)
     with pytest.raises(TooManyRequestsError) as throttled:
@@ -233,8 +244,8 @@ def test_throttling_is_by_the_fakes_clock(fake: FakeCognito) -> None:
         fake.throttle(rate=1, burst=0.5)
 
 
-def test_latency_is_the_fakes_and_not_the_tests(fake: FakeCognito) -> None:
-    """A slow service is met in no time; what the client waits for in vain, the service may have done."""
+def test_latency_does_not_make_a_test_wait(fake: FakeCognito) -> None:
+    """A test of a slow service is slow."""
     tokens = fake.sign_in(**ALICE)
     fake.latency = timedelta(seconds=30)
     assert fake.latency == timedelta(seconds=30)
@@ -250,7 +261,7 @@ def test_latency_is_the_fakes_and_not_the_tests(fake: FakeCognito) -> None:
 
 
 def test_a_timeout_takes_as_long_as_the_client_waits(fake: FakeCognito) -> None:
-    """The time that a time-out costs is part of what is tested."""
+    """A timeout takes no time on the fake's clock."""
     fake.fail("timeout")
     started = fake.now
     with pytest.raises(SignOutTimeoutError):
@@ -258,11 +269,8 @@ def test_a_timeout_takes_as_long_as_the_client_waits(fake: FakeCognito) -> None:
     assert fake.now == started + timedelta(seconds=10)
 
 
-# -- questions
-
-
-def test_assert_signed_out_counts_by_user_whatever_the_name(fake: FakeCognito) -> None:
-    """An alias is the same user."""
+def test_assert_signed_out_counts_usernames_and_aliases(fake: FakeCognito) -> None:
+    """A sign-out by alias is counted for another user."""
     client = fake.client()
     client.sign_out(**ALICE)
     client.sign_out(user_pool_id=POOL, username="alice@example.com")
@@ -271,8 +279,8 @@ def test_assert_signed_out_counts_by_user_whatever_the_name(fake: FakeCognito) -
     fake.assert_signed_out(user_pool_id=POOL, username="alice@example.com", times=2)
 
 
-def test_a_failed_assertion_says_what_happened_instead(fake: FakeCognito) -> None:
-    """Whoever reads the failure should not have to debug the test."""
+def test_a_failed_assertion_lists_the_requests(fake: FakeCognito) -> None:
+    """The message of a failed assertion does not say what the application did."""
     with pytest.raises(AssertionError, match=r"'alice' in .* signed out; was signed out 0 times. No request"):
         fake.assert_signed_out(**ALICE)
     fake.assert_signed_out(**ALICE, times=0)
@@ -286,8 +294,8 @@ def test_a_failed_assertion_says_what_happened_instead(fake: FakeCognito) -> Non
         fake.assert_no_requests()
 
 
-def test_the_record_tells_what_was_asked_and_answered(fake: FakeCognito) -> None:
-    """Tests look at it."""
+def test_requests_are_recorded(fake: FakeCognito) -> None:
+    """A test can't check what the application sent."""
     with pytest.raises(UserNotFoundError):
         fake.client().sign_out(user_pool_id=POOL, username="bob")
     (request,) = fake.requests
@@ -297,10 +305,7 @@ def test_the_record_tells_what_was_asked_and_answered(fake: FakeCognito) -> None
     assert "bob" not in repr(request.request)
 
 
-# -- clients
-
-
-class StrangeKeys:
+class UnknownKeys:
     """Keys that the fake does not know."""
 
     access_key = "AKIASTRANGER"
@@ -308,16 +313,16 @@ class StrangeKeys:
     token = None
 
 
-def test_a_client_of_the_fake_may_have_the_wrong_keys(fake: FakeCognito) -> None:
-    """What an application does then is worth a test."""
+def test_a_client_of_the_fake_can_have_wrong_keys(fake: FakeCognito) -> None:
+    """An application can't test how it handles wrong keys."""
     with pytest.raises(AuthenticationError) as refused:
-        fake.client(credentials=StrangeKeys()).sign_out(**ALICE)
+        fake.client(credentials=UnknownKeys()).sign_out(**ALICE)
     assert refused.value.aws_code == "UnrecognizedClientException"
     assert refused.value.attempts == 1
 
 
-def test_a_client_of_the_fake_may_have_a_region_of_its_own(fake: FakeCognito) -> None:
-    """As in earnest, a named region wins over the pool's, and there the pool is unknown."""
+def test_a_client_of_the_fake_can_have_another_region(fake: FakeCognito) -> None:
+    """A region argument has no effect, unlike with AWS."""
     for client in (fake.client(region_name="eu-west-1"), fake.client(config=Config(region_name="eu-west-1"))):
         with pytest.raises(ResourceNotFoundError):
             client.sign_out(**ALICE)
@@ -328,7 +333,7 @@ def test_a_client_of_the_fake_may_have_a_region_of_its_own(fake: FakeCognito) ->
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever opens a socket fails."""
+    """Every attempt to open a socket fails."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a socket was opened")
@@ -339,10 +344,10 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("environment", ["keys", "nothing", "unknown profile"])
-def test_an_active_fake_answers_whatever_the_environment_holds(
+def test_an_active_fake_does_not_depend_on_the_environment(
     fake: FakeCognito, monkeypatch: pytest.MonkeyPatch, environment: str
 ) -> None:
-    """A test must pass on a laptop with a profile and in a bare container alike, and no packet may leave."""
+    """A test depends on the machine's AWS configuration, or sends requests over the network."""
     client = SignOutClient()
     if environment != "keys":
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
@@ -357,27 +362,27 @@ def test_an_active_fake_answers_whatever_the_environment_holds(
     fake.assert_signed_out(**ALICE, times=2)
 
 
-def test_afterwards_everything_is_as_before(fake: FakeCognito) -> None:
-    """Whatever happened inside, and for every client."""
+def test_a_client_uses_the_network_again_after_the_fake(fake: FakeCognito) -> None:
+    """A client still uses the fake after the test."""
     client = SignOutClient(endpoint_url="http://127.0.0.1:1", config=Config(retries={"total_max_attempts": 1}))
 
-    class Trouble(BaseException):
+    class Interrupt(BaseException):
         pass
 
     @fake.activate()
     def use() -> None:
         client.sign_out(**ALICE)
-        raise Trouble
+        raise Interrupt
 
-    with pytest.raises(Trouble):
+    with pytest.raises(Interrupt):
         use()
     with pytest.raises(SignOutConnectionError):
         client.sign_out(**ALICE)
     fake.assert_signed_out(**ALICE, times=1)
 
 
-def test_the_innermost_fake_answers(fake: FakeCognito) -> None:
-    """Nested, re-entered, and left in another order."""
+def test_clients_use_the_innermost_fake(fake: FakeCognito) -> None:
+    """Fakes that are nested, entered again or left in another order interfere with each other."""
     inner = FakeCognito()
     inner.add_user(**ALICE)
     client = SignOutClient()
@@ -386,7 +391,7 @@ def test_the_innermost_fake_answers(fake: FakeCognito) -> None:
         client.sign_out(**ALICE)
         with inner_context, inner_context:
             client.sign_out(**ALICE)
-            fake.client().sign_out(**ALICE)  # which was asked for by name
+            fake.client().sign_out(**ALICE)  # this client always uses its own fake
         client.sign_out(**ALICE)
     inner_context.__enter__()
     outer_context.__enter__()
@@ -397,8 +402,8 @@ def test_the_innermost_fake_answers(fake: FakeCognito) -> None:
     inner.assert_signed_out(**ALICE, times=1)
 
 
-def test_functions_can_be_decorated(fake: FakeCognito) -> None:
-    """Sync and async ones; they keep their names, arguments and results."""
+def test_activate_decorates_functions(fake: FakeCognito) -> None:
+    """A decorated function loses its name, its arguments or its result."""
 
     @fake.activate()
     def sign_out(username: str) -> str:
@@ -415,8 +420,8 @@ def test_functions_can_be_decorated(fake: FakeCognito) -> None:
     fake.assert_signed_out(**ALICE, times=2)
 
 
-def test_one_fake_within_another_within_the_first(fake: FakeCognito) -> None:
-    """Whoever leaves takes away what they brought, and nothing else."""
+def test_nested_fakes_end_independently(fake: FakeCognito) -> None:
+    """Leaving one fake deactivates another."""
     inner = FakeCognito()
     inner.add_user(**ALICE)
     client = SignOutClient()
@@ -428,8 +433,8 @@ def test_one_fake_within_another_within_the_first(fake: FakeCognito) -> None:
     inner.assert_signed_out(**ALICE, times=1)
 
 
-def test_what_would_leave_the_fake_too_early_is_refused(fake: FakeCognito) -> None:
-    """A decorated class would lose its tests, and a fixture that yields would run without the fake."""
+def test_activate_refuses_to_decorate_classes_and_generators(fake: FakeCognito) -> None:
+    """The tests of a decorated class do not run, or a generator fixture runs without the fake."""
 
     class Tests:
         pass
@@ -440,15 +445,15 @@ def test_what_would_leave_the_fake_too_early_is_refused(fake: FakeCognito) -> No
     async def async_fixture() -> AsyncGenerator[None]:
         yield
 
-    for wrong in (Tests, fixture, async_fixture):
+    for unsupported in (Tests, fixture, async_fixture):
         with pytest.raises(TypeError, match="with"):
-            fake.activate()(wrong)
+            fake.activate()(unsupported)
 
 
 def test_closing_a_client_while_a_fake_is_active_closes_its_real_connections(
     fake: FakeCognito, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A connection that is left open is a leak, whatever the test believes."""
+    """A real connection stays open."""
     closed = []
 
     with fake.activate(), SignOutClient() as client:
@@ -458,8 +463,8 @@ def test_closing_a_client_while_a_fake_is_active_closes_its_real_connections(
     assert closed
 
 
-class Meeting(FakeCognito):
-    """A fake that answers nobody before eight requests are there."""
+class FakeWithBarrier(FakeCognito):
+    """A fake that waits for eight requests before it responds."""
 
     def __init__(self) -> None:
         super().__init__(now=START)
@@ -469,14 +474,14 @@ class Meeting(FakeCognito):
     def exchange(
         self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
     ) -> HttpResponse | str:
-        """Answers a request."""
+        """Responds when all eight requests have arrived."""
         self._all.wait(PATIENCE)
         return super().exchange(request, patience=patience, sent_at=sent_at)
 
 
-def test_threads_do_not_wait_for_each_others_latency() -> None:
-    """Eight calls of ten seconds each, at once: none of them takes thirty, and all of them ten."""
-    fake = Meeting()
+def test_waits_of_concurrent_threads_do_not_add_up() -> None:
+    """Eight concurrent calls of ten seconds take more than ten seconds on the fake's clock."""
+    fake = FakeWithBarrier()
     fake.latency = timedelta(seconds=10)
     client = fake.client()
     with ThreadPoolExecutor(8) as threads:
@@ -485,11 +490,11 @@ def test_threads_do_not_wait_for_each_others_latency() -> None:
     assert fake.now == START + timedelta(seconds=100)
 
 
-def test_a_thread_that_is_held_up_has_signed_no_later_for_it() -> None:
-    """Where others wait for ten minutes meanwhile, their time would make its signature one of the past."""
+def test_a_delayed_request_is_not_refused_for_its_date() -> None:
+    """A request is refused as too old, because other threads have moved the clock."""
     one_has_signed, others_are_done = threading.Event(), threading.Event()
 
-    class HeldUp(FakeCognito):
+    class DelayedFake(FakeCognito):
         def exchange(
             self, request: HttpRequest, *, patience: float | None = None, sent_at: float | None = None
         ) -> HttpResponse | str:
@@ -498,21 +503,21 @@ def test_a_thread_that_is_held_up_has_signed_no_later_for_it() -> None:
                 assert others_are_done.wait(PATIENCE)
             return super().exchange(request, patience=patience, sent_at=sent_at)
 
-    fake = HeldUp(now=START)
+    fake = DelayedFake(now=START)
     fake.add_user(**ALICE)
     client = fake.client()
     with ThreadPoolExecutor(1) as thread:
-        held_up = thread.submit(client.sign_out, **ALICE)
+        delayed = thread.submit(client.sign_out, **ALICE)
         assert one_has_signed.wait(PATIENCE)
         fake.latency = timedelta(seconds=50)
         assert [client.sign_out(**ALICE).attempts for _ in range(12)] == [1] * 12
         others_are_done.set()
-        assert held_up.result(PATIENCE).attempts == 1
+        assert delayed.result(PATIENCE).attempts == 1
     assert fake.now == START + timedelta(minutes=10)
 
 
-def test_it_is_active_in_every_thread(fake: FakeCognito) -> None:
-    """Applications do their work in threads."""
+def test_an_active_fake_is_used_in_every_thread(fake: FakeCognito) -> None:
+    """The worker threads of an application call AWS during a test."""
     client = SignOutClient()
     with fake.activate(), ThreadPoolExecutor(4) as threads:
         results = list(threads.map(lambda _: client.sign_out(**ALICE), range(20)))
@@ -520,8 +525,8 @@ def test_it_is_active_in_every_thread(fake: FakeCognito) -> None:
     fake.assert_signed_out(**ALICE, times=20)
 
 
-def exact_bookkeeping(run: int) -> None:
-    """Eight threads, a thousand sign-outs, failures and throttling."""
+def check_records(run: int) -> None:
+    """Eight threads make a thousand sign-outs, with failures and throttling, and all records agree."""
     started = datetime(2025, 1, 1, tzinfo=timezone.utc)
     fake = FakeCognito(now=started)
     usernames = [f"user{number}" for number in range(100)]
@@ -551,7 +556,7 @@ def exact_bookkeeping(run: int) -> None:
     assert sorted(filter(None, done)) == sorted(succeeded)
     assert sum(request.code == "reset" for request in requests) == 40
     assert sum(request.code == "InternalErrorException" for request in requests) == 40 + run
-    # The bucket lets through what it holds, and no more; and what it refuses is what is left.
+    # The token bucket accepts only requests that it has tokens for.
     throttled = sum(request.code == "TooManyRequestsException" for request in requests)
     assert 0 < len(done) <= 20 + 300 * (fake.now - started).total_seconds()
     assert 0 < throttled == len(requests) - len(done) - 80 - run
@@ -561,31 +566,28 @@ def exact_bookkeeping(run: int) -> None:
 
 
 @pytest.mark.slow
-def test_the_bookkeeping_is_exact_under_threads() -> None:
-    """Fifty runs: a record that is off by one once a month is a test that fails once a month."""
+def test_records_are_exact_with_threads() -> None:
+    """A race between threads makes a count wrong."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-3)
     try:
-        # Under a tracer, such as that of coverage, it would take minutes.
+        # With a tracer, such as coverage's, 50 runs take minutes.
         for run in range(50 if sys.gettrace() is None else 3):
-            exact_bookkeeping(run)
+            check_records(run)
     finally:
         sys.setswitchinterval(interval)
 
 
-# -- the runtime's clock
-
-
-def test_pauses_pass_on_the_fakes_clock(fake: FakeCognito) -> None:
-    """Back-off as in earnest, in no time."""
+def test_waits_between_attempts_move_the_fakes_clock(fake: FakeCognito) -> None:
+    """A test really waits between attempts."""
     started = fake.now
     fake.fail("ThrottlingException", times=2)
     fake.client().sign_out(**ALICE)
     assert timedelta(seconds=1) <= fake.now - started <= timedelta(seconds=3)
 
 
-def test_names_are_found_and_others_are_not() -> None:
-    """The package loads its names late; a typing error must still be an AttributeError."""
+def test_unknown_names_raise_attribute_error() -> None:
+    """A mistyped name in a module raises something other than AttributeError."""
     import cognito_signout.testing as testing
 
     for name in testing.__all__:
@@ -599,11 +601,46 @@ def test_names_are_found_and_others_are_not() -> None:
 HEAVY = ("botocore", "http", "ssl", "attr", "cognito_signout.client", "cognito_signout.testing._fake")
 
 
-def test_importing_the_testing_package_loads_nothing_more() -> None:
-    """It is imported in every test run of whoever has the library installed."""
+def test_importing_the_plugin_loads_no_heavy_module() -> None:
+    """Every test run of a project that has the library installed starts slower."""
     code = (
         "import pytest, sys; before = set(sys.modules); import cognito_signout.testing.plugin\n"
         f"print([name for name in {HEAVY!r} if name in set(sys.modules) - before])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+# Clients of a fake
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["blocking", "async"])
+def test_a_client_of_a_fake_takes_a_timeout(fake: FakeCognito, is_async: bool) -> None:
+    """A test can't check what an application does when its client times out."""
+    fake.latency = timedelta(minutes=1)
+    started = fake.now
+
+    async def call() -> None:
+        await fake.async_client(timeout=timedelta(seconds=5)).sign_out(**ALICE)
+
+    with pytest.raises(SignOutTimeoutError):
+        asyncio.run(call()) if is_async else fake.client(timeout=5).sign_out(**ALICE)
+    assert timedelta(seconds=5) <= fake.now - started < timedelta(seconds=10)
+    fake.latency = timedelta(seconds=30)
+    fake.client(timeout=5).sign_out(**ALICE, timeout=None)
+    with pytest.raises(ValidationError, match="timeout must be"):
+        fake.client(timeout=0)
+
+
+def test_the_repr_of_clients_and_fakes(fake: FakeCognito) -> None:
+    """A debugger does not show that a client uses a fake, or what the fake contains."""
+    fake.add_user_pool("eu-west-1_Test00002")
+    fake.client().sign_out(**ALICE)
+    assert repr(fake) == "FakeCognito(pools=2, users=1, requests=1)"
+    assert repr(fake.client()) == "FakeClient()"
+    assert repr(fake.client(region_name="eu-west-1", timeout=5)) == "FakeClient(region_name='eu-west-1')"
+    assert repr(fake.async_client(region_name="eu-west-1")) == "FakeAsyncClient(region_name='eu-west-1')"
+    server = FakeCognitoServer(fake)
+    assert repr(server) == "FakeCognitoServer(not started)"
+    with server:
+        assert repr(server) == f"FakeCognitoServer({server.endpoint_url!r})"

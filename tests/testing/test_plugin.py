@@ -1,4 +1,4 @@
-"""The pytest plugin, as its users have it: found by its entry point, and silent until it is asked for."""
+"""The pytest plugin: pytest finds it by its entry point, and it does nothing until a test uses the fixture."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-#: What a run must not import on the plugin's account.
+#: Modules that the plugin must not import.
 HEAVY = ("botocore", "urllib3", "ssl", "aiohttp", "cognito_signout.client", "cognito_signout.testing._fake")
 
 APPLICATION = """
 from cognito_signout import SignOutClient
 
-client = SignOutClient()  # made at import, as applications do
+client = SignOutClient()  # created at import, as in an application
 
 def leave(username):
     return client.sign_out(user_pool_id="us-east-1_Test00001", username=username)
@@ -35,7 +35,7 @@ def test_signed_out(fake_cognito):
     application.leave("alice")
     fake_cognito.assert_signed_out(user_pool_id="us-east-1_Test00001", username="alice", times=1)
 
-def test_nothing_is_left_of_another_test(fake_cognito):
+def test_each_test_has_a_new_fake(fake_cognito):
     fake_cognito.assert_no_requests()
     with pytest.raises(LookupError):
         fake_cognito.sign_in(user_pool_id="us-east-1_Test00001", username="alice")
@@ -43,10 +43,10 @@ def test_nothing_is_left_of_another_test(fake_cognito):
 
 
 @pytest.mark.parametrize("environment", ["keys", "nothing", "unknown profile"])
-def test_an_application_is_tested_with_nothing_but_the_fixture(
+def test_an_application_needs_only_the_fixture(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, environment: str
 ) -> None:
-    """With AWS keys in the environment, without any, and with a profile that does not exist; offline."""
+    """A test with the fixture needs AWS keys, a profile or a network."""
     if environment != "keys":
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -56,8 +56,10 @@ def test_an_application_is_tested_with_nothing_but_the_fixture(
     pytester.runpytest_subprocess("-q").assert_outcomes(passed=2)
 
 
-def test_a_run_that_does_not_use_it_imports_nothing(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everyone who has the library installed pays for it in every run."""
+def test_the_plugin_imports_nothing_until_the_fixture_is_used(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every test run of a project that has the library installed starts slower."""
     pytester.makepyfile(
         f"""
         import sys
@@ -67,13 +69,13 @@ def test_a_run_that_does_not_use_it_imports_nothing(pytester: pytest.Pytester, m
             assert [name for name in {HEAVY!r} if name in sys.modules] == []
         """
     )
-    # Other plugins that happen to be installed would import what they like.
+    # Other installed plugins may import these modules.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     result = pytester.runpytest_subprocess("-q", "-p", "cognito_signout.testing.plugin")
     result.assert_outcomes(passed=1)
 
 
-def test_the_fixture_is_listed_with_what_it_is(pytester: pytest.Pytester) -> None:
-    """Who looks for it finds it."""
+def test_pytest_lists_the_fixture_with_a_description(pytester: pytest.Pytester) -> None:
+    """``pytest --fixtures`` does not describe the fixture."""
     result = pytester.runpytest_subprocess("--fixtures", "-q")
     result.stdout.fnmatch_lines(["fake_cognito*", "*FakeCognito*"])

@@ -1,4 +1,4 @@
-"""The fake's server and its command: real sockets, real processes, boto3."""
+"""The fake's server and its command, tested with real sockets, real processes and boto3."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 POOL = "us-east-1_Test00001"
 
 
-class FakesKeys:
+class KeysOfFake:
     """The keys of a fake, as credentials."""
 
     def __init__(self, fake: FakeCognito) -> None:
@@ -37,7 +37,7 @@ class FakesKeys:
 
 @pytest.fixture
 def server() -> Generator[FakeCognitoServer]:
-    """A served fake with a user."""
+    """A server of a fake with a user."""
     fake = FakeCognito()
     fake.add_user(user_pool_id=POOL, username="alice")
     with FakeCognitoServer(fake) as server:
@@ -46,7 +46,7 @@ def server() -> Generator[FakeCognitoServer]:
 
 @contextmanager
 def boto3_client(server: FakeCognitoServer, **arguments: Any) -> Generator[Any]:
-    """A boto3 client for the server, which tries once."""
+    """A boto3 client for the server, without retries."""
     keys = {"aws_access_key_id": server.fake.access_key, "aws_secret_access_key": server.fake.secret_key, **arguments}
     config = Config(retries={"total_max_attempts": 1}, read_timeout=3)
     client = boto3.client("cognito-idp", "us-east-1", endpoint_url=server.endpoint_url, config=config, **keys)
@@ -55,7 +55,7 @@ def boto3_client(server: FakeCognitoServer, **arguments: Any) -> Generator[Any]:
 
 
 def refusal(server: FakeCognitoServer, pool: str = POOL, username: str = "alice", **arguments: Any) -> str:
-    """The code with which boto3's sign-out is refused."""
+    """The error code of boto3's sign-out, which must fail."""
     with boto3_client(server, **arguments) as client, pytest.raises(ClientError) as refused:
         client.admin_user_global_sign_out(UserPoolId=pool, Username=username)
     assert refused.value.response["ResponseMetadata"]["RequestId"]
@@ -64,7 +64,7 @@ def refusal(server: FakeCognitoServer, pool: str = POOL, username: str = "alice"
 
 
 def test_boto3_signs_a_user_out(server: FakeCognitoServer) -> None:
-    """The peer is the judge of whether this is AWS's protocol."""
+    """The server does not speak AWS's protocol."""
     tokens = server.fake.sign_in(user_pool_id=POOL, username="alice")
     with boto3_client(server) as client:
         client.admin_user_global_sign_out(UserPoolId=POOL, Username="alice")
@@ -72,8 +72,8 @@ def test_boto3_signs_a_user_out(server: FakeCognitoServer) -> None:
     server.fake.assert_signed_out(user_pool_id=POOL, username="alice", times=1)
 
 
-def test_boto3_is_refused_in_the_services_words(server: FakeCognitoServer) -> None:
-    """Each wrong thing has its code."""
+def test_boto3_gets_awss_error_codes(server: FakeCognitoServer) -> None:
+    """The server refuses a request with another code than AWS."""
     assert refusal(server, aws_secret_access_key="wrong") == "InvalidSignatureException"
     assert refusal(server, aws_access_key_id="AKIAUNKNOWN") == "UnrecognizedClientException"
     assert refusal(server, aws_session_token="token") == "UnrecognizedClientException"
@@ -85,17 +85,17 @@ def test_boto3_is_refused_in_the_services_words(server: FakeCognitoServer) -> No
 
 
 def test_our_client_corrects_its_clock(server: FakeCognitoServer) -> None:
-    """With a clock an hour off, the call is made twice, and the next one once."""
+    """A client whose clock is an hour off needs two attempts for every call."""
     server.fake.advance(timedelta(hours=1))
-    with SignOutClient(endpoint_url=server.endpoint_url, credentials=FakesKeys(server.fake)) as client:
+    with SignOutClient(endpoint_url=server.endpoint_url, credentials=KeysOfFake(server.fake)) as client:
         first = client.sign_out(user_pool_id=POOL, username="alice")
         second = client.sign_out(user_pool_id=POOL, username="alice")
     assert (first.attempts, second.attempts) == (2, 1)
     assert abs(first.created_at - server.fake.now) < timedelta(minutes=1)
 
 
-def test_the_operations_that_notice_a_sign_out(server: FakeCognitoServer) -> None:
-    """A refresh fails, and GetUser refuses the access token, as a client of Cognito's would see it."""
+def test_refresh_and_get_user_fail_after_a_sign_out(server: FakeCognitoServer) -> None:
+    """An application's tokens still work after the sign-out."""
     tokens = server.fake.sign_in(user_pool_id=POOL, username="alice")
 
     def refresh() -> Any:
@@ -139,7 +139,7 @@ def test_the_operations_that_notice_a_sign_out(server: FakeCognitoServer) -> Non
     ],
 )
 def test_faults_happen_on_the_wire(server: FakeCognitoServer, fault: str, expected: type[Exception]) -> None:
-    """A fault that only our own client could see would not be one."""
+    """The server's faults do not affect boto3."""
     server.fake.fail(fault)
     with boto3_client(server) as client:
         with pytest.raises(expected):
@@ -147,10 +147,10 @@ def test_faults_happen_on_the_wire(server: FakeCognitoServer, fault: str, expect
         client.admin_user_global_sign_out(UserPoolId=POOL, Username="alice")
 
 
-def test_a_truncated_answer_is_noticed(server: FakeCognitoServer) -> None:
-    """And tried again: the service has done it by then, twice."""
+def test_a_truncated_response_is_retried(server: FakeCognitoServer) -> None:
+    """A truncated response counts as a sign-out."""
     server.fake.fail("truncated")
-    with SignOutClient(endpoint_url=server.endpoint_url, credentials=FakesKeys(server.fake)) as client:
+    with SignOutClient(endpoint_url=server.endpoint_url, credentials=KeysOfFake(server.fake)) as client:
         assert client.sign_out(user_pool_id=POOL, username="alice").attempts == 2
     server.fake.assert_signed_out(user_pool_id=POOL, username="alice", times=2)
 
@@ -161,7 +161,7 @@ def test_a_truncated_answer_is_noticed(server: FakeCognitoServer) -> None:
 def test_a_body_without_a_usable_length_is_refused(
     server: FakeCognitoServer, headers: dict[str, str], status: int
 ) -> None:
-    """The server must not wait for what never comes."""
+    """The server waits for a body that never arrives."""
     with closing(HTTPConnection(server.endpoint_url.removeprefix("http://"), timeout=10)) as connection:
         connection.putrequest("POST", "/")
         for name, value in headers.items():
@@ -179,10 +179,10 @@ def test_a_body_without_a_usable_length_is_refused(
         ({"Authorization": "Basic YWxpY2U="}, "IncompleteSignatureException"),
     ],
 )
-def test_a_request_that_is_none_of_awss_is_refused(
+def test_a_malformed_request_gets_awss_error_code(
     server: FakeCognitoServer, changes: dict[str, str], code: str
 ) -> None:
-    """Each in AWS's way."""
+    """The server refuses a malformed request with another code than AWS."""
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": "AWSCognitoIdentityProviderService.AdminUserGlobalSignOut",
@@ -194,8 +194,8 @@ def test_a_request_that_is_none_of_awss_is_refused(
 
 
 @pytest.mark.parametrize("body", [b"", b'{"UserPoolId":'])
-def test_a_request_that_is_cut_off_is_not_taken_for_one(server: FakeCognitoServer, body: bytes) -> None:
-    """A client that is killed while it sends would be recorded as one that has asked for nobody."""
+def test_a_request_that_is_cut_off_is_not_recorded(server: FakeCognitoServer, body: bytes) -> None:
+    """A request of a client that was killed while sending is recorded."""
     port = int(server.endpoint_url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), 20) as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 55\r\n\r\n" + body)
@@ -204,8 +204,8 @@ def test_a_request_that_is_cut_off_is_not_taken_for_one(server: FakeCognitoServe
     server.fake.assert_no_requests()
 
 
-def test_connections_are_kept_and_closed_with_the_server() -> None:
-    """A test that ends must not wait for an idle client, nor leak its connection."""
+def test_connections_stay_open_until_the_server_stops() -> None:
+    """Stopping the server waits for an idle client, or leaks its connection."""
     server = FakeCognitoServer(FakeCognito()).start()
     address = ("127.0.0.1", int(server.endpoint_url.rpartition(":")[2]))
     with socket.create_connection(address, timeout=10) as client:
@@ -217,29 +217,29 @@ def test_connections_are_kept_and_closed_with_the_server() -> None:
         assert client.recv(1) == b""
 
 
-def test_a_page_instead_of_an_answer_is_no_sign_out(server: FakeCognitoServer) -> None:
-    """A captive portal answers 200 too."""
+def test_an_html_page_raises_invalid_response(server: FakeCognitoServer) -> None:
+    """The page of a captive portal counts as a sign-out."""
     server.fake.fail("html")
     with (
-        SignOutClient(endpoint_url=server.endpoint_url, credentials=FakesKeys(server.fake)) as client,
+        SignOutClient(endpoint_url=server.endpoint_url, credentials=KeysOfFake(server.fake)) as client,
         pytest.raises(InvalidResponseError),
     ):
         client.sign_out(user_pool_id=POOL, username="alice")
 
 
-def test_it_listens_on_ipv6_too() -> None:
-    """Where a container has nothing else."""
+def test_the_server_listens_on_ipv6() -> None:
+    """The server can't be used in a container that has only IPv6."""
     fake = FakeCognito()
     fake.add_user(user_pool_id=POOL, username="alice")
     with (
         FakeCognitoServer(fake, host="::1") as server,
-        SignOutClient(endpoint_url=server.endpoint_url, credentials=FakesKeys(fake)) as client,
+        SignOutClient(endpoint_url=server.endpoint_url, credentials=KeysOfFake(fake)) as client,
     ):
         assert client.sign_out(user_pool_id=POOL, username="alice").attempts == 1
 
 
-def test_starting_and_stopping() -> None:
-    """Misuse is told, and a taken port is an OSError."""
+def test_starting_and_stopping_in_the_wrong_order() -> None:
+    """Misuse is not reported, or a port in use does not raise OSError."""
     server = FakeCognitoServer(FakeCognito())
     with pytest.raises(RuntimeError, match="not started"):
         _ = server.endpoint_url
@@ -253,12 +253,9 @@ def test_starting_and_stopping() -> None:
     server.stop()
 
 
-# -- the command
-
-
 @contextmanager
 def served(*arguments: str) -> Generator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """The command in a process of its own, and the variables that it printed."""
+    """Runs the command in a child process, and reads the variables that it prints."""
     command = [sys.executable, "-m", "cognito_signout.testing", "--port", "0", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -270,8 +267,8 @@ def served(*arguments: str) -> Generator[tuple[subprocess.Popen[str], dict[str, 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    """What it prints leads boto3 to it; SIGTERM and Ctrl-C end it cleanly."""
+def test_the_command_runs_until_a_signal(number: signal.Signals) -> None:
+    """boto3 can't use the printed variables, or the command does not exit cleanly on SIGTERM and Ctrl-C."""
     with served("--user", f"{POOL}/alice,alice@example.com", "--user-pool", "us-east-1_Empty") as (process, variables):
         script = (
             "import boto3; client = boto3.client('cognito-idp')\n"
@@ -291,17 +288,18 @@ def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "complaint"),
+    ("arguments", "status", "message"),
     [
         (["--user", "alice"], 2, "a slash"),
         (["--user", f"{POOL}/a b"], 2, "username may hold"),
         (["--user", f"{POOL}/alice", "--user", f"{POOL}/alice"], 2, "already"),
         (["--user-pool", "nowhere"], 2, "user_pool_id must be"),
         (["--port", "99999"], 1, "could not listen"),
+        (["--users-file", "users.txt"], 2, "expected POOL_ID=FILE"),
     ],
 )
-def test_the_command_says_what_is_wrong(arguments: list[str], status: int, complaint: str) -> None:
-    """Before it serves anything."""
+def test_the_command_refuses_wrong_arguments(arguments: list[str], status: int, message: str) -> None:
+    """The command accepts an argument that it can't use, or does not say what is wrong."""
     done = subprocess.run(
         [sys.executable, "-m", "cognito_signout.testing", *arguments],
         capture_output=True,
@@ -310,4 +308,4 @@ def test_the_command_says_what_is_wrong(arguments: list[str], status: int, compl
         timeout=60,
     )
     assert done.returncode == status
-    assert complaint in done.stderr
+    assert message in done.stderr

@@ -1,4 +1,4 @@
-"""The wire of the fake: whatever is wrong with a request has AWS's code for it."""
+"""The fake refuses each kind of wrong request with AWS's error code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALICE = {"UserPoolId": "us-east-1_A", "Username": "alice"}
 
 
 def send(fake: FakeCognito, body: bytes, *, header: str | None = None, **changes: str) -> dict[str, Any]:
-    """What the fake answers to a signed request of this body; ``changes`` are of its headers, with underscores."""
+    """The fake's response to a signed request. ``changes`` change its headers; underscores become hyphens."""
     signed = {
         "content-type": CONTENT_TYPE,
         "host": HOST,
@@ -38,10 +38,10 @@ def send(fake: FakeCognito, body: bytes, *, header: str | None = None, **changes
             headers=signed,
             body=body,
         )
-    answer = fake.exchange(HttpRequest("POST", f"https://{HOST}/", {**signed, "authorization": header}, body))
-    assert isinstance(answer, HttpResponse)
-    document: dict[str, Any] = json.loads(answer.body)
-    assert (answer.status == 200) is (document == {})
+    response = fake.exchange(HttpRequest("POST", f"https://{HOST}/", {**signed, "authorization": header}, body))
+    assert isinstance(response, HttpResponse)
+    document: dict[str, Any] = json.loads(response.body)
+    assert (response.status == 200) is (document == {})
     return document
 
 
@@ -53,8 +53,8 @@ def fake() -> FakeCognito:
     return fake
 
 
-def test_a_proper_request_is_done(fake: FakeCognito) -> None:
-    """Else the tests below would test nothing."""
+def test_a_valid_request_succeeds(fake: FakeCognito) -> None:
+    """All requests of this module are refused for a reason that the tests don't expect."""
     assert send(fake, json.dumps(ALICE).encode()) == {}
     fake.assert_signed_out(user_pool_id="us-east-1_A", username="alice", times=1)
 
@@ -76,10 +76,8 @@ def test_a_proper_request_is_done(fake: FakeCognito) -> None:
         ({**ALICE, "UserPoolId": "nowhere"}, "InvalidParameterException", "Value 'nowhere' at 'userPoolId' .* pattern"),
     ],
 )
-def test_a_body_that_breaks_the_constraints_is_refused(
-    fake: FakeCognito, body: bytes | dict[str, Any], code: str, message: str
-) -> None:
-    """Each in the service's words, which show no username."""
+def test_an_invalid_body_is_refused(fake: FakeCognito, body: bytes | dict[str, Any], code: str, message: str) -> None:
+    """A body that AWS refuses is accepted, or the message shows the username."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     document = send(fake, raw)
     assert document["__type"] == code
@@ -118,8 +116,8 @@ SIGNED = "SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=" +
         ),
     ],
 )
-def test_headers_that_are_not_right_are_refused(fake: FakeCognito, changes: dict[str, str], code: str | None) -> None:
-    """A fake that let them pass would let a broken signer pass."""
+def test_wrong_headers_are_refused(fake: FakeCognito, changes: dict[str, str], code: str | None) -> None:
+    """The tests of a wrong signer pass on the fake."""
     changes = {name: value.replace("=KEY/", f"={fake.access_key}/") for name, value in changes.items()}
     document = send(fake, json.dumps(ALICE).encode(), **changes)
     assert document.get("__type") == code

@@ -77,8 +77,9 @@ def unresponsive_addresses(count: int) -> Iterator[list[tuple[str, int]]]:
         yield found
 
 
+@pytest.mark.slow
 def test_each_address_gets_the_whole_connect_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that seven dead nodes leave no time for the eighth, which answers."""
+    """Seven dead nodes leave no time for the eighth, which answers."""
     with unresponsive_addresses(7) as dead, ScriptedServer([serves()]) as server:
         lookups = resolve(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
         with new_client(endpoint_url=f"http://{NAME}", config=Config(connect_timeout=0.3)) as client:
@@ -91,7 +92,7 @@ def test_each_address_gets_the_whole_connect_timeout(new_client: NewClient, monk
 def test_the_timeout_of_a_call_bounds_all_addresses_together(
     connect_timeout: float, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that a call to a name with many dead nodes takes a multiple of its timeout."""
+    """A call to a name with many dead nodes takes a multiple of its timeout."""
     begin = time.monotonic()
     with unresponsive_addresses(7) as dead, ScriptedServer([serves()]) as server:
         resolve(monkeypatch, NAME, *dead, ("127.0.0.1", server.port))
@@ -104,7 +105,7 @@ def test_the_timeout_of_a_call_bounds_all_addresses_together(
 
 
 def test_only_unresponsive_addresses_are_a_timeout(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that a call to dead nodes hangs or raises an untyped error."""
+    """A call to dead nodes hangs or raises an untyped error."""
     with unresponsive_addresses(3) as dead:
         resolve(monkeypatch, NAME, *dead)
         config = Config(connect_timeout=0.1, retries={"total_max_attempts": 1})
@@ -116,7 +117,7 @@ def test_only_unresponsive_addresses_are_a_timeout(new_client: NewClient, monkey
 
 
 def test_the_first_of_eight_good_addresses_is_used(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that a call opens more connections than it needs, or none."""
+    """A call opens more connections than it needs, or none."""
     with ExitStack() as stack:
         servers = [stack.enter_context(ScriptedServer([serves()], host=f"127.0.0.{1 + number}")) for number in range(8)]
         resolve(monkeypatch, NAME, *[(f"127.0.0.{1 + number}", server.port) for number, server in enumerate(servers)])
@@ -128,7 +129,7 @@ def test_the_first_of_eight_good_addresses_is_used(new_client: NewClient, monkey
 
 
 def test_addresses_that_refuse_are_skipped(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that a node that is down fails calls that another node can answer."""
+    """A node that is down fails calls that another node can answer."""
     with ScriptedServer([serves()]) as server:
         resolve(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 7, ("127.0.0.1", server.port))
         with new_client(endpoint_url=f"http://{NAME}") as client:
@@ -138,7 +139,7 @@ def test_addresses_that_refuse_are_skipped(new_client: NewClient, monkeypatch: p
 def test_only_addresses_that_refuse_are_a_connection_error(
     new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that a service that is down on all nodes causes an untyped error."""
+    """A service that is down on all nodes causes an untyped error."""
     resolve(monkeypatch, NAME, *[("127.0.0.1", unused_port())] * 8)
     with (
         new_client(endpoint_url=f"http://{NAME}", config=Config(retries={"total_max_attempts": 1})) as client,
@@ -175,7 +176,7 @@ def authorization_by_botocore(request: bytes) -> str:
 def test_an_endpoint_with_a_trailing_dot_works_in_tls(
     new_client: NewClient, bundle: str, server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that a fully qualified endpoint name fails in TLS or breaks the signature."""
+    """A fully qualified endpoint name fails in TLS or breaks the signature."""
     with ScriptedServer([serves()], context=server_context) as server:
         lookups = resolve(monkeypatch, "localhost.", ("127.0.0.1", server.port))
         with new_client(
@@ -198,7 +199,7 @@ def test_an_endpoint_with_a_trailing_dot_works_in_tls(
 def test_a_tls_proxy_may_have_a_trailing_dot(
     kind: str, bundle: str, server_context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that a proxy with a fully qualified name fails in TLS."""
+    """A proxy with a fully qualified name fails in TLS."""
     with (
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -216,7 +217,7 @@ def test_a_tls_proxy_may_have_a_trailing_dot(
 def test_a_proxy_with_a_trailing_dot_is_looked_up_with_it(
     new_client: NewClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that a resolver with a search list finds another host than with boto3."""
+    """A resolver with a search list finds another host than with boto3."""
     with ScriptedServer([serves()]) as proxy:
         lookups = resolve(monkeypatch, "localhost.", ("127.0.0.1", proxy.port))
         config = Config(proxies=proxies_to(proxy, host="localhost."))
@@ -231,6 +232,7 @@ def test_a_proxy_with_a_trailing_dot_is_looked_up_with_it(
 EXCEPTIONS = ["localhost:80", "localhost", "localhost:8080", "localhost:443", ".localhost", "LOCALHOST:80", "*", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no_proxy", EXCEPTIONS)
 @pytest.mark.parametrize(
     "endpoint_url", ["http://localhost:80", "http://localhost:80/", "http://localhost", "https://localhost:443/a"]
@@ -238,7 +240,7 @@ EXCEPTIONS = ["localhost:80", "localhost", "localhost:8080", "localhost:443", ".
 def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
     endpoint_url: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that calls use a proxy that boto3 does not use, or bypass one that it uses."""
+    """Calls use a proxy that boto3 does not use, or bypass one that it uses."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
@@ -260,7 +262,7 @@ def test_a_port_in_no_proxy_is_compared_as_botocore_compares_it(
 
 
 def test_no_proxy_with_a_port_bypasses_the_proxy(new_client: NewClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that ``NO_PROXY=localhost:80`` is ignored because the URL loses its port."""
+    """``NO_PROXY=localhost:80`` is ignored because the URL loses its port."""
     with ScriptedServer([serves()]) as proxy, ScriptedServer([serves()]) as server:
         resolve(monkeypatch, "localhost", ("127.0.0.1", server.port))
         monkeypatch.setenv("HTTP_PROXY", proxy.url)

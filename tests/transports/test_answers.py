@@ -73,7 +73,7 @@ ENDS: dict[str, list[Step]] = {"reset": [resets()], "closed": []}
 def test_an_error_response_with_a_truncated_body_keeps_its_status_and_code(
     status: int, aws_code: str, error_class: type[ServiceError], cut: bytes, end: list[Step], new_client: NewClient
 ) -> None:
-    """A failure means that a refusal looks like a network error and is retried."""
+    """A refusal looks like a network error and is retried."""
     head = b"HTTP/1.1 %d \r\nX-Amzn-ErrorType: %s:http://internal/\r\nx-amzn-RequestId: 1\r\n" % (
         status,
         aws_code.encode(),
@@ -94,7 +94,7 @@ def test_an_error_response_with_a_truncated_body_keeps_its_status_and_code(
 def test_an_error_response_that_is_truncated_while_it_is_read_keeps_its_status(
     status: int, end: list[Step], new_client: NewClient
 ) -> None:
-    """A failure means that the status is lost when the connection breaks during the body."""
+    """The status is lost when the connection breaks during the body."""
     head = b"HTTP/1.1 %d \r\nContent-Length: 200\r\n\r\n" % status
     with (
         ScriptedServer([reads(), sends(head), waits_until_read(), sends(BODY), waits_until_read(), *end]) as server,
@@ -115,7 +115,7 @@ BADLY_FRAMED = {
 
 @pytest.mark.parametrize("framing", BADLY_FRAMED.values(), ids=BADLY_FRAMED)
 def test_a_badly_framed_error_response_closes_its_connection(framing: bytes, new_transport: NewTransport) -> None:
-    """A failure means that the rest of one response is read as the response for another user."""
+    """The rest of one response is read as the response for another user."""
     transport = new_transport()
     with ScriptedServer(
         [reads(), sends(b"HTTP/1.1 500 \r\n" + framing), waits_for_close()],
@@ -131,7 +131,7 @@ def test_a_badly_framed_error_response_closes_its_connection(framing: bytes, new
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
 def test_a_connection_that_broke_within_an_error_response_is_not_kept(cut: bytes, new_transport: NewTransport) -> None:
-    """A failure means that dead connections fill the pool."""
+    """Dead connections fill the pool."""
     transport = new_transport()
     with ScriptedServer([reads(), sends(b"HTTP/1.1 500 \r\n" + cut)]) as server:
         assert transport.send(make_request(server.url), timeout=PATIENCE).status == 500
@@ -167,7 +167,7 @@ def unread(sock: socket.socket) -> int:
 def test_a_short_plain_text_body_is_the_error_message(
     status: int, error_class: type[ServiceError], content_type: str, new_client: NewClient
 ) -> None:
-    """A failure means that a gateway's explanation is replaced by a generic message."""
+    """A gateway's explanation is replaced by a generic message."""
     body = b"upstream is busy,\r\n try later\n"
     answer = b"HTTP/1.1 %d \r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (
         status,
@@ -186,7 +186,7 @@ def test_a_short_plain_text_body_is_the_error_message(
 
 
 def test_a_plain_text_body_without_a_length_is_the_error_message(new_client: NewClient) -> None:
-    """A failure means that an explanation that ends with the connection is lost."""
+    """An explanation that ends with the connection is lost."""
     with (
         ScriptedServer([answers(b"HTTP/1.0 503 Busy\r\nContent-Type: text/plain\r\n\r\nno capacity")]) as server,
         new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
@@ -217,7 +217,7 @@ def reads_only(count: int) -> Step:
 
 @pytest.mark.parametrize("count", [1, 100, 400])
 def test_an_early_error_response_is_read(count: int, new_client: NewClient) -> None:
-    """A failure means that a gateway that rejects a request by its first headers looks like a network error."""
+    """A gateway that rejects a request by its first headers looks like a network error."""
     with (
         ScriptedServer([reads_only(count), sends(EARLY)]) as server,
         new_client(endpoint_url=server.url, config=ONE_ATTEMPT) as client,
@@ -234,7 +234,7 @@ def test_an_early_error_response_is_read(count: int, new_client: NewClient) -> N
 def test_an_early_error_response_to_a_large_body_is_read(
     count: int, is_tls: bool, bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that the response is lost when sending fails midway."""
+    """The response is lost when sending fails midway."""
     transport = new_transport(verify=bundle)
     script = [reads_only(count), sends(EARLY)]
     with ScriptedServer(script, context=server_context if is_tls else None) as server:
@@ -250,7 +250,7 @@ def test_an_early_error_response_to_a_large_body_is_read(
 
 @pytest.mark.parametrize("body", [b"", b"agent:open-sesame is not a user of mine"])
 def test_a_forwarding_proxy_that_requires_a_password_is_named(body: bytes, new_client: NewClient) -> None:
-    """A failure means that an on-call engineer suspects AWS, or a log shows the proxy's password."""
+    """An on-call engineer suspects AWS, or a log shows the proxy's password."""
     answer = (
         b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm=agent:open-sesame\r\n"
         b"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)

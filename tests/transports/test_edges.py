@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("name", ["X\nHeader", "X\0Header"])
 def test_a_header_with_an_invalid_name_is_rejected(name: str) -> None:
-    """A failure means that a header name can inject another header."""
+    """A header name can inject another header."""
     transport = HttpTransport()
     with ScriptedServer([waits_for_close()]) as server, pytest.raises(ConfigurationError, match="header"):
         transport.send(make_request(server.url, headers={name: "value"}), timeout=PATIENCE)
@@ -33,7 +33,7 @@ def test_a_header_with_an_invalid_name_is_rejected(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 def test_a_request_that_a_server_does_not_read_ends_at_the_deadline(new_transport: NewTransport) -> None:
-    """A failure means that a server that stops reading blocks a call forever."""
+    """A server that stops reading blocks a call forever."""
     transport = new_transport(read_timeout=0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:  # its queue accepts the connection, and nothing reads it
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -42,7 +42,7 @@ def test_a_request_that_a_server_does_not_read_ends_at_the_deadline(new_transpor
 
 
 def test_a_reset_within_a_proxys_error_response_keeps_the_status() -> None:
-    """A failure means that a proxy's refusal looks like a lost connection and is retried."""
+    """A proxy's refusal looks like a lost connection and is retried."""
     refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 99\r\n\r\nno"
     with ScriptedServer([answers(refusal), resets()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
@@ -51,7 +51,7 @@ def test_a_reset_within_a_proxys_error_response_keeps_the_status() -> None:
 
 
 def test_a_reset_within_a_response_behind_a_proxy_is_a_connection_error() -> None:
-    """A failure means that half a response counts as a sign-out."""
+    """Half a response counts as a sign-out."""
     with ScriptedServer([reads(), sends(HEAD + b"Content-Length: 99\r\n\r\n{}"), resets()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
         with pytest.raises(SignOutConnectionError, match="through the proxy"):
@@ -60,7 +60,7 @@ def test_a_reset_within_a_response_behind_a_proxy_is_a_connection_error() -> Non
 
 
 def test_closing_in_one_thread_does_not_break_calls_in_another() -> None:
-    """A failure means that closing a client makes a call in another thread raise a KeyError."""
+    """Closing a client makes a call in another thread raise a KeyError."""
     transport, ends, faults = HttpTransport(), threading.Event(), []
 
     def close_repeatedly() -> None:
@@ -85,7 +85,7 @@ def test_closing_in_one_thread_does_not_break_calls_in_another() -> None:
 
 @pytest.mark.parametrize("found", [{}, {"https": "http://proxy:3128"}])
 def test_system_proxy_settings_are_detected(found: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that a proxy in the settings of macOS or Windows is ignored."""
+    """A proxy in the settings of macOS or Windows is ignored."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -94,7 +94,7 @@ def test_system_proxy_settings_are_detected(found: dict[str, str], monkeypatch: 
 
 
 def test_a_lookup_runs_inline_when_no_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that a call raises a RuntimeError when the process can't start threads."""
+    """A call raises a RuntimeError when the process can't start threads."""
     import asyncio
 
     def refuse(_: Any) -> None:

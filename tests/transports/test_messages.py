@@ -30,7 +30,7 @@ NAMES = st.text("abcABC-", min_size=1, max_size=4)
 
 
 def test_header_lookup_ignores_case() -> None:
-    """A failure means that a proxy that changes the case of headers hides the request id."""
+    """A proxy that changes the case of headers hides the request id."""
     headers = Headers({"X-Amzn-RequestId": "1"})
     assert headers["x-amzn-requestid"] == headers["X-AMZN-REQUESTID"] == headers.get("x-Amzn-RequestId") == "1"
     assert "X-AMZN-requestid" in headers
@@ -41,20 +41,20 @@ def test_header_lookup_ignores_case() -> None:
 
 
 def test_headers_keep_their_names_and_their_order() -> None:
-    """A failure means that requests are not sent as they were built."""
+    """Requests are not sent as they were built."""
     headers = Headers([("Host", "a"), ("content-type", "b"), ("X-Amz-Date", "c")])
     assert list(headers.items()) == [("Host", "a"), ("content-type", "b"), ("X-Amz-Date", "c")]
     assert len(headers) == 3
 
 
 def test_the_values_of_a_repeated_header_are_joined() -> None:
-    """A failure means that one of two headers with the same name is lost."""
+    """One of two headers with the same name is lost."""
     assert dict(Headers([("A", "1"), ("B", "2"), ("a", "3")])) == {"a": "1, 3", "B": "2"}
 
 
 @given(st.dictionaries(NAMES, st.text(max_size=3)))
 def test_header_equality_ignores_case(given_headers: dict[str, str]) -> None:
-    """A failure means that tests can't compare requests and responses or keep them in sets."""
+    """Tests can't compare requests and responses or keep them in sets."""
     headers = Headers(given_headers)
     swapped = Headers({name.swapcase(): value for name, value in headers.items()})
     assert headers == swapped
@@ -65,7 +65,7 @@ def test_header_equality_ignores_case(given_headers: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("other", [None, 1, "a", [("a", "b")]])
 def test_headers_do_not_equal_other_types(other: object) -> None:
-    """A failure means that a comparison raises instead of returning false."""
+    """A comparison raises instead of returning false."""
     assert Headers({"a": "b"}) != other
 
 
@@ -75,38 +75,38 @@ RESPONSE = HttpResponse(200, {"Set-Cookie": "session"}, b"alice")
 
 @pytest.mark.parametrize("message", [REQUEST, RESPONSE, REQUEST.headers, RESPONSE.headers])
 def test_repr_and_str_hide_secrets(message: object) -> None:
-    """A failure means that a log line with a request in it shows a username and a signature."""
+    """A log line with a request in it shows a username and a signature."""
     for secret in ("alice", "signature", "session"):
         assert secret not in f"{message!r} {message}"
 
 
 @pytest.mark.parametrize(("message", "name"), [(REQUEST, "url"), (RESPONSE, "status")])
 def test_messages_are_immutable(message: Any, name: str) -> None:
-    """A failure means that code that only inspects a request can change it by mistake."""
+    """Code that only inspects a request can change it by mistake."""
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         setattr(message, name, None)
 
 
 @pytest.mark.parametrize("headers", [{"A": "b"}, [("A", "b")], Headers({"A": "b"})])
 def test_messages_accept_headers_as_mapping_or_pairs(headers: Mapping[str, str]) -> None:
-    """A failure means that a fake transport has to use our Headers class."""
+    """A fake transport has to use our Headers class."""
     assert HttpResponse(200, headers).headers["a"] == "b"
     assert HttpRequest("POST", "https://host/", headers, b"").headers["a"] == "b"
 
 
 def test_a_response_needs_only_a_status() -> None:
-    """A failure means that fakes need more code than necessary."""
+    """Fakes need more code than necessary."""
     assert HttpResponse(200) == HttpResponse(200, {}, b"")
 
 
 def test_evolving_a_request_keeps_the_other_fields() -> None:
-    """A failure means that a transport that adds a header has to copy every field."""
+    """A transport that adds a header has to copy every field."""
     evolved = attrs.evolve(REQUEST, headers={**REQUEST.headers, "X-Audit": "1"})
     assert (evolved.url, evolved.body, evolved.headers["authorization"]) == ("https://host/", b"alice", "signature")
 
 
 def test_importing_transports_imports_no_http_library() -> None:
-    """A failure means that importing the library loads modules that only the first call needs."""
+    """Importing the library loads modules that only the first call needs."""
     code = (
         "import sys, cognito_signout.transports as t; heavy = {'ssl', 'http.client', 'urllib3', 'botocore', 'email', "
         "'asyncio', 'aiohttp'};"
@@ -119,13 +119,13 @@ def test_importing_transports_imports_no_http_library() -> None:
 
 
 def test_an_unknown_name_in_transports_is_an_attribute_error() -> None:
-    """A failure means that a misspelled import raises a misleading error."""
+    """A misspelled import raises a misleading error."""
     with pytest.raises(AttributeError, match="HttpTransports"):
         transports.HttpTransports  # noqa: B018
 
 
 def test_the_transports_satisfy_their_protocols() -> None:
-    """A failure means that the library's transports don't match its own protocols."""
+    """The library's transports don't match its own protocols."""
     transport: Transport = HttpTransport()
     transport.close()
     asynchronous: AsyncTransport = AsyncHttpTransport()

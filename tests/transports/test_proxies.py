@@ -90,7 +90,7 @@ URLS = [f"https://{AWS}", f"https://{AWS}:443", "http://127.0.0.1:8000", "http:/
 def test_the_environment_is_read_as_botocore_reads_it(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that calls use a proxy that boto3 does not use, or bypass one that it uses."""
+    """Calls use a proxy that boto3 does not use, or bypass one that it uses."""
     from botocore.httpsession import ProxyConfiguration
     from botocore.utils import get_environ_proxies
 
@@ -116,7 +116,7 @@ def test_the_environment_is_read_as_botocore_reads_it(
     ],
 )
 def test_every_form_of_proxy_url_that_botocore_accepts_is_accepted(url: str, expected: tuple[str, str, int]) -> None:
-    """A failure means that a proxy setting that works with boto3 is rejected."""
+    """A proxy setting that works with boto3 is rejected."""
     proxy = find_proxy(f"https://{AWS}/", {"https": url})
     assert proxy
     assert (proxy.origin.scheme, proxy.origin.host, proxy.origin.port) == expected
@@ -141,7 +141,7 @@ def test_every_form_of_proxy_url_that_botocore_accepts_is_accepted(url: str, exp
     ],
 )
 def test_a_malformed_proxy_url_is_a_configuration_error(url: str, new_transport: NewTransport) -> None:
-    """A failure means that a typing error is retried, or the message shows the password."""
+    """A typing error is retried, or the message shows the password."""
     with pytest.raises(ConfigurationError, match="the proxy's URL") as caught:
         send(new_transport(proxies={"https": url}), f"https://{AWS}/")
     error = caught.value
@@ -153,7 +153,7 @@ def test_a_malformed_proxy_url_is_a_configuration_error(url: str, new_transport:
 def test_an_empty_proxies_mapping_overrides_the_environment(
     name: str, monkeypatch: pytest.MonkeyPatch, new_transport: NewTransport
 ) -> None:
-    """A failure means that a proxy from the environment can't be switched off."""
+    """A proxy from the environment can't be switched off."""
     with ScriptedServer([serves()]) as proxy, ScriptedServer([serves()]) as server:
         monkeypatch.setenv(name, proxy.url)
         transport = new_transport(proxies={})
@@ -171,7 +171,7 @@ def test_an_empty_proxies_mapping_overrides_the_environment(
 def test_a_plain_request_to_a_proxy_has_the_absolute_url(
     user: str, by_environment: bool, monkeypatch: pytest.MonkeyPatch, new_transport: NewTransport
 ) -> None:
-    """A failure means that a proxy does not know where to forward a plain request."""
+    """A proxy does not know where to forward a plain request."""
     url = "http://service.example:8000/path?a=b"
     with ScriptedServer([serves()]) as proxy:
         proxies = proxies_to(proxy, user=user)
@@ -199,7 +199,7 @@ def test_a_tls_endpoint_is_reached_through_a_tunnel(
     monkeypatch: pytest.MonkeyPatch,
     new_transport: NewTransport,
 ) -> None:
-    """A failure means that calls can't leave a network with a proxy, or the proxy can read them."""
+    """Calls can't leave a network with a proxy, or the proxy can read them."""
     with ScriptedServer([serves()], context=server_context) as server, ScriptedServer(tunnels_to(server)) as proxy:
         proxies = proxies_to(proxy, user=user)
         if by_environment:
@@ -219,7 +219,7 @@ def test_a_tls_endpoint_is_reached_through_a_tunnel(
 def test_an_http_1_0_response_to_connect_opens_a_tunnel(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that a proxy that speaks HTTP/1.0 can't be used."""
+    """A proxy that speaks HTTP/1.0 can't be used."""
     with (
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server, b"HTTP/1.0 200 OK\r\n\r\n")) as proxy,
@@ -242,7 +242,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("answer", REFUSALS.values(), ids=REFUSALS)
 def test_a_proxy_that_refuses_is_named(answer: bytes, new_transport: NewTransport) -> None:
-    """A failure means that an on-call engineer suspects AWS, or the log shows the proxy's password."""
+    """An on-call engineer suspects AWS, or the log shows the proxy's password."""
     with ScriptedServer([answers(answer)]) as proxy:
         transport = new_transport(proxies=proxies_to(proxy, user=USER))
         with pytest.raises(
@@ -255,7 +255,7 @@ def test_a_proxy_that_refuses_is_named(answer: bytes, new_transport: NewTranspor
 
 
 def test_a_proxy_that_is_down_is_named(new_transport: NewTransport) -> None:
-    """A failure means that an on-call engineer suspects AWS."""
+    """An on-call engineer suspects AWS."""
     with ScriptedServer([serves()]) as proxy:
         pass
     with pytest.raises(
@@ -264,11 +264,11 @@ def test_a_proxy_that_is_down_is_named(new_transport: NewTransport) -> None:
         send(new_transport(proxies=proxies_to(proxy)), f"https://{AWS}/")
 
 
-@pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
+@pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 1.0)])
 def test_a_silent_proxy_is_abandoned_at_the_deadline(
     connect_timeout: float | None, timeout: float | None, new_transport: NewTransport
 ) -> None:
-    """A failure means that a proxy that hangs blocks every call."""
+    """A proxy that hangs blocks every call."""
     with ScriptedServer([reads(), waits_for_close()]) as proxy:
         transport = new_transport(proxies=proxies_to(proxy), connect_timeout=connect_timeout, read_timeout=0.2)
         with pytest.raises(SignOutTimeoutError, match="through the proxy"):
@@ -277,11 +277,11 @@ def test_a_silent_proxy_is_abandoned_at_the_deadline(
 
 
 @pytest.mark.parametrize("script", [[reads(), drips(b"HTTP/1.1 200 ")], [reads(), drips(b"HTTP/1.1 200 \r\nA: ")]])
-@pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 0.2)])
+@pytest.mark.parametrize(("connect_timeout", "timeout"), [(0.2, PATIENCE), (None, 1.0)])
 def test_a_slow_proxy_is_abandoned_at_the_deadline_with_asyncio(
     script: list[Step], connect_timeout: float | None, timeout: float | None, new_async_transport: NewTransport
 ) -> None:
-    """A failure means that a proxy that sends a byte now and then blocks a call for hours."""
+    """A proxy that sends a byte now and then blocks a call for hours."""
     with ScriptedServer(script) as proxy:
         transport = new_async_transport(proxies=proxies_to(proxy), connect_timeout=connect_timeout)
         with pytest.raises(SignOutTimeoutError, match="through the proxy"):
@@ -290,7 +290,7 @@ def test_a_slow_proxy_is_abandoned_at_the_deadline_with_asyncio(
 
 
 def test_calls_with_the_same_timeout_share_a_connection_through_a_proxy() -> None:
-    """A failure means that each call with a timeout opens a new connection."""
+    """Each call with a timeout opens a new connection."""
     with ScriptedServer([serves()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
         for _ in range(3):
@@ -300,7 +300,7 @@ def test_calls_with_the_same_timeout_share_a_connection_through_a_proxy() -> Non
 
 
 def test_the_number_of_sessions_for_different_timeouts_is_limited() -> None:
-    """A failure means that varying timeouts leak one connection for each call."""
+    """Varying timeouts leak one connection for each call."""
     with ScriptedServer([serves()]) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy))
         for timeout in range(1, 10):
@@ -313,7 +313,7 @@ def test_the_number_of_sessions_for_different_timeouts_is_limited() -> None:
 def test_the_certificate_behind_a_tunnel_is_verified(
     authority: trustme.CA, bundle: str, new_transport: NewTransport
 ) -> None:
-    """A failure means that a proxy can impersonate the service."""
+    """A proxy can impersonate the service."""
     with (
         ScriptedServer([serves()], context=context_with(authority.issue_cert("other.example"))) as server,
         ScriptedServer(tunnels_to(server)) as proxy,
@@ -330,7 +330,7 @@ def test_the_certificate_behind_a_tunnel_is_verified(
 def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """A failure means that https:// proxies don't work, or they truncate long messages."""
+    """Https:// proxies don't work, or they truncate long messages."""
     body = b"x" * 200_000
     with (
         ScriptedServer([echoes()], context=server_context) as server,
@@ -347,7 +347,7 @@ def test_a_tunnel_through_a_tls_proxy_is_tls_in_tls(
 def test_a_stale_connection_is_detected_in_tls_in_tls(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """A failure means that the first call after an idle minute fails behind an https:// proxy."""
+    """The first call after an idle minute fails behind an https:// proxy."""
     with (
         ScriptedServer([answers(OK)], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -363,7 +363,7 @@ def test_a_stale_connection_is_detected_in_tls_in_tls(
 def test_plain_bytes_within_tls_in_tls_are_a_connection_error(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """A failure means that bytes injected by a proxy end a response, or raise an untyped error."""
+    """Bytes injected by a proxy end a response, or raise an untyped error."""
     script: list[Step] = [answers(ESTABLISHED), secures_within(server_context), sends(b"no record of TLS"), reads()]
     with ScriptedServer(script, context=server_context) as proxy:
         transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
@@ -374,7 +374,7 @@ def test_plain_bytes_within_tls_in_tls_are_a_connection_error(
 def test_a_truncated_response_in_tls_in_tls_is_a_connection_error(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """A failure means that a truncated response behind an https:// proxy counts as a sign-out."""
+    """A truncated response behind an https:// proxy counts as a sign-out."""
     script: list[Step] = [answers(ESTABLISHED), secures_within(server_context)]
     with ScriptedServer(script, context=server_context) as proxy:
         transport = new_tls_in_tls_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
@@ -420,7 +420,7 @@ def test_deadlines_hold_in_tls_in_tls(
     server_context: ssl.SSLContext,
     new_async_transport: NewTransport,
 ) -> None:
-    """A failure means that a slow server behind an https:// proxy blocks a call for hours."""
+    """A slow server behind an https:// proxy blocks a call for hours."""
     with ScriptedServer(script, context=server_context) as proxy:
         transport = new_async_transport(
             verify=bundle, proxies=proxies_to(proxy, "https"), connect_timeout=connect_timeout
@@ -433,7 +433,7 @@ def test_deadlines_hold_in_tls_in_tls(
 def test_a_slow_response_in_tls_in_tls_ends_at_the_read_timeout(
     bundle: str, server_context: ssl.SSLContext, new_async_transport: NewTransport
 ) -> None:
-    """A failure means that read timeouts have no effect behind an https:// proxy."""
+    """Read timeouts have no effect behind an https:// proxy."""
     with (
         ScriptedServer([drips(b"HTTP/1.1 200 ")], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -446,7 +446,7 @@ def test_a_slow_response_in_tls_in_tls_ends_at_the_read_timeout(
 def test_tls_in_tls_works_without_timeouts(
     bundle: str, server_context: ssl.SSLContext, new_tls_in_tls_transport: NewTransport
 ) -> None:
-    """A failure means that a call without timeouts fails at once."""
+    """A call without timeouts fails at once."""
     with (
         ScriptedServer([serves()], context=server_context) as server,
         ScriptedServer(tunnels_to(server), context=server_context) as proxy,
@@ -466,7 +466,7 @@ def test_both_certificates_are_verified_in_tls_in_tls(
     server_context: ssl.SSLContext,
     new_tls_in_tls_transport: NewTransport,
 ) -> None:
-    """A failure means that an impostor of the proxy or of the service goes unnoticed."""
+    """An impostor of the proxy or of the service goes unnoticed."""
     bad = context_with(authority.issue_cert("other.example"))
     inner, outer = (server_context, bad) if trusts_server else (bad, server_context)
     with (
@@ -484,7 +484,7 @@ def test_both_certificates_are_verified_in_tls_in_tls(
 def test_a_proxy_can_have_its_own_ca_bundle_and_client_certificate(
     ends: bool, bundle: str, server_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """A failure means that ``proxies_config`` is ignored."""
+    """``proxies_config`` is ignored."""
     other = trustme.CA()
     other.cert_pem.write_to_path(str(tmp_path / "proxy.pem"))
     other.issue_cert("client@proxy.example").private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
@@ -518,7 +518,7 @@ def test_forwarding_of_https_is_used_only_with_a_tls_proxy(
     bundle: str,
     server_context: ssl.SSLContext,
 ) -> None:
-    """A failure means that ``proxy_use_forwarding_for_https`` is ignored, or used without TLS."""
+    """``proxy_use_forwarding_for_https`` is ignored, or used without TLS."""
     with ScriptedServer([serves()], context=server_context) as server:
         script = [serves()] if (scheme, forwards) == ("https", True) else tunnels_to(server)
         with ScriptedServer(script, context=server_context if scheme == "https" else None) as proxy:
@@ -537,7 +537,7 @@ def test_forwarding_of_https_is_used_only_with_a_tls_proxy(
 def test_a_plain_request_to_a_tls_proxy_is_encrypted(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that http:// endpoints can't be reached through an https:// proxy."""
+    """Http:// endpoints can't be reached through an https:// proxy."""
     with ScriptedServer([serves()], context=server_context) as proxy:
         transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https"))
         assert send(transport, "http://service.example/").status == 200
@@ -546,7 +546,7 @@ def test_a_plain_request_to_a_tls_proxy_is_encrypted(
 
 
 def test_an_unusable_proxy_ca_bundle_is_named(server_context: ssl.SSLContext, tmp_path: Path) -> None:
-    """A failure means that an on-call engineer looks at the wrong file."""
+    """An on-call engineer looks at the wrong file."""
     path = str(tmp_path / "missing.pem")
     with ScriptedServer([serves()], context=server_context) as proxy:
         transport = HttpTransport(proxies=proxies_to(proxy, "https"), proxies_config={"proxy_ca_bundle": path})
@@ -567,7 +567,7 @@ def test_an_unusable_proxy_ca_bundle_is_named(server_context: ssl.SSLContext, tm
 def test_a_proxy_setting_that_aiohttp_does_not_support_is_rejected(
     settings: dict[str, Any], name: str, new_async_transport: NewTransport
 ) -> None:
-    """A failure means that a security setting of the proxy is silently ignored."""
+    """A security setting of the proxy is silently ignored."""
     transport = new_async_transport(proxies={"https": "https://proxy.example"}, **settings)
     with pytest.raises(ConfigurationError, match=name):
         send(transport, f"https://{AWS}/")
@@ -575,14 +575,14 @@ def test_a_proxy_setting_that_aiohttp_does_not_support_is_rejected(
 
 @pytest.mark.skipif(sys.version_info >= (3, 11), reason="asyncio has TLS in TLS from Python 3.11 on")
 def test_a_tls_proxy_needs_python_3_11_with_asyncio(new_async_transport: NewTransport) -> None:
-    """A failure means that the call raises an obscure error of the event loop."""
+    """The call raises an obscure error of the event loop."""
     with pytest.raises(ConfigurationError, match=r"Python 3\.11"):
         send(new_async_transport(proxies={"https": "https://proxy.example"}), f"https://{AWS}/")
 
 
 @pytest.mark.parametrize("password", ["%C3%B6", "\u00f6"])
 def test_a_proxy_password_that_is_not_ascii_is_rejected(password: str, new_transport: NewTransport) -> None:
-    """A failure means that a call raises a UnicodeEncodeError that shows the password."""
+    """A call raises a UnicodeEncodeError that shows the password."""
     transport = new_transport(proxies={"https": f"http://agent:{password}secret@proxy.example:3128"})
     with pytest.raises(ConfigurationError, match="ASCII") as caught:
         send(transport, f"https://{AWS}/")
@@ -593,7 +593,7 @@ def test_a_proxy_password_that_is_not_ascii_is_rejected(password: str, new_trans
 def test_the_certificate_of_a_tls_proxy_is_verified_for_plain_requests_too(
     authority: trustme.CA, bundle: str, new_transport: NewTransport
 ) -> None:
-    """A failure means that an impostor of the proxy gets the password and the session token."""
+    """An impostor of the proxy gets the password and the session token."""
     with ScriptedServer([serves()], context=context_with(authority.issue_cert("other.example"))) as proxy:
         transport = new_transport(verify=bundle, proxies=proxies_to(proxy, "https", USER))
         with pytest.raises(SignOutConnectionError):

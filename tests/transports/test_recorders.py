@@ -53,7 +53,7 @@ def cassette(path: Path, record_mode: str) -> Any:
 
 
 def test_a_call_is_recorded_and_replayed(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """A failure means that tests that use vcrpy call the service each time."""
+    """Tests that use vcrpy call the service each time."""
     path = tmp_path / "cassette.yaml"
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         with cassette(path, "once") as recording:
@@ -70,7 +70,7 @@ def test_a_call_is_recorded_and_replayed(new_client: NewClient, fake: FakeCognit
 
 
 def test_the_recorded_request_equals_the_sent_one(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """A failure means that a cassette can't be matched by headers or body."""
+    """A cassette can't be matched by headers or body."""
     with (
         FakeCognitoServer(fake) as server,
         client_of(server, new_client) as client,
@@ -88,7 +88,7 @@ def test_the_recorded_request_equals_the_sent_one(new_client: NewClient, fake: F
 
 
 def test_an_error_response_is_recorded_and_replayed(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """A failure means that a replayed error differs from the recorded one."""
+    """A replayed error differs from the recorded one."""
     path = tmp_path / "cassette.yaml"
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         with cassette(path, "once"), pytest.raises(UserNotFoundError) as recorded:
@@ -103,7 +103,7 @@ def test_an_error_response_is_recorded_and_replayed(new_client: NewClient, fake:
 def test_a_call_over_tls_is_recorded_and_replayed(
     new_client: NewClient, bundle: str, server_context: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    """A failure means that calls to AWS itself can't be recorded."""
+    """Calls to AWS itself can't be recorded."""
     path = tmp_path / "cassette.yaml"
     answer = b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: recorded\r\nContent-Length: 2\r\n\r\n{}"
     with ScriptedServer([serves(answer)], context=server_context) as server:
@@ -116,7 +116,7 @@ def test_a_call_over_tls_is_recorded_and_replayed(
 
 
 def test_a_chunked_response_is_recorded_and_replayed(new_client: NewClient, tmp_path: Path) -> None:
-    """A failure means that a replay looks truncated: recorders drop the chunks, not the header."""
+    """A replay looks truncated: recorders drop the chunks, not the header."""
     path = tmp_path / "cassette.yaml"
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nTransfer-Encoding: chunked\r\n"
     answer = head + b"x-amzn-RequestId: recorded\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
@@ -128,7 +128,7 @@ def test_a_chunked_response_is_recorded_and_replayed(new_client: NewClient, tmp_
 
 
 def test_retries_are_recorded_and_replayed_in_order(new_client: NewClient, tmp_path: Path) -> None:
-    """A failure means that a cassette that contains a failure is replayed differently."""
+    """A cassette that contains a failure is replayed differently."""
     path = tmp_path / "cassette.yaml"
     busy = b"HTTP/1.1 503 Busy\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
     answer = b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: recorded\r\nContent-Length: 2\r\n\r\n{}"
@@ -144,7 +144,7 @@ def test_retries_are_recorded_and_replayed_in_order(new_client: NewClient, tmp_p
 def test_a_request_that_is_not_in_the_cassette_is_not_sent(
     is_warm: bool, new_client: NewClient, fake: FakeCognito, tmp_path: Path
 ) -> None:
-    """A failure means that a test that must not use the network signs out a real user."""
+    """A test that must not use the network signs out a real user."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         if is_warm:  # its pool has an idle connection from before the recorder replaced anything
             client.sign_out()
@@ -162,7 +162,7 @@ def test_a_request_that_is_not_in_the_cassette_is_not_sent(
 def test_requests_of_sign_out_many_that_are_not_in_the_cassette_are_not_sent(
     is_warm: bool, new_client: NewClient, fake: FakeCognito, tmp_path: Path
 ) -> None:
-    """A failure means that the recorder's exception is lost, or users are signed out."""
+    """The recorder's exception is lost, or users are signed out."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         if is_warm:
             client.sign_out()
@@ -176,7 +176,7 @@ def test_requests_of_sign_out_many_that_are_not_in_the_cassette_are_not_sent(
 def test_a_warm_client_is_recorded_and_works_normally_afterwards(
     new_client: NewClient, fake: FakeCognito, tmp_path: Path
 ) -> None:
-    """A failure means that the recorder misses calls on idle connections, or sees later ones."""
+    """The recorder misses calls on idle connections, or sees later ones."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         before = client.sign_out()
         with cassette(tmp_path / "cassette.yaml", "once") as recording:
@@ -192,7 +192,7 @@ def test_a_warm_client_is_recorded_and_works_normally_afterwards(
 
 
 def test_the_inner_of_two_cassettes_records_the_call(new_client: NewClient, fake: FakeCognito, tmp_path: Path) -> None:
-    """A failure means that a connection of one recorder is used under another one."""
+    """A connection of one recorder is used under another one."""
     with FakeCognitoServer(fake) as server, client_of(server, new_client) as client:
         with cassette(tmp_path / "outer.yaml", "once") as outer:
             client.sign_out()
@@ -204,7 +204,7 @@ def test_the_inner_of_two_cassettes_records_the_call(new_client: NewClient, fake
 
 
 def test_recorded_calls_leave_no_connection_open(new_client: NewClient, tmp_path: Path) -> None:
-    """A failure means that a test suite runs out of file descriptors while it records."""
+    """A test suite runs out of file descriptors while it records."""
     with ScriptedServer([serves()]) as server:
         with new_client(endpoint_url=server.url) as client:
             for number in range(5):

@@ -47,7 +47,7 @@ def client_cert(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory)
 def test_a_server_with_a_certificate_from_the_bundle_is_trusted(
     host: str, bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that private endpoints can't be used, or TLS connections are not reused."""
+    """Private endpoints can't be used, or TLS connections are not reused."""
     transport = new_transport(verify=bundle)
     with ScriptedServer([serves()], context=server_context) as server:
         for _ in range(3):
@@ -59,7 +59,7 @@ def test_a_server_with_a_certificate_from_the_bundle_is_trusted(
 def test_a_stale_connection_is_detected_in_tls(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that the first call after an idle minute fails."""
+    """The first call after an idle minute fails."""
     transport = new_transport(verify=bundle)
     with ScriptedServer([answers(OK)], context=server_context) as server:
         for _ in range(3):
@@ -107,7 +107,7 @@ UNTRUSTED: dict[str, Any] = {
 def test_nothing_is_sent_to_an_untrusted_server(
     make_context: Any, text: str, authority: trustme.CA, bundle: str, new_transport: NewTransport
 ) -> None:
-    """A failure means that an attacker on the network reads the session token and the username."""
+    """An attacker on the network reads the session token and the username."""
     transport = new_transport(verify=bundle)
     with ScriptedServer([serves()], context=make_context(authority)) as server:
         with pytest.raises(SignOutConnectionError, match=text):
@@ -119,7 +119,7 @@ def test_nothing_is_sent_to_an_untrusted_server(
 def test_a_private_authority_is_not_trusted_by_default(
     server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that certificates are not verified against the default bundle."""
+    """Certificates are not verified against the default bundle."""
     transport = new_transport()
     with (
         ScriptedServer([serves()], context=server_context) as server,
@@ -129,7 +129,7 @@ def test_a_private_authority_is_not_trusted_by_default(
 
 
 def test_verify_false_disables_verification(new_transport: NewTransport) -> None:
-    """A failure means that ``verify=False`` does not work with a self-signed development server."""
+    """``verify=False`` does not work with a self-signed development server."""
     transport = new_transport(verify=False)
     with ScriptedServer([serves()], context=context_with(trustme.CA().issue_cert("other.example"))) as server:
         assert send(transport, server.url).status == 200
@@ -144,7 +144,7 @@ def test_the_client_certificate_is_sent(
     bundle: str,
     new_transport: NewTransport,
 ) -> None:
-    """A failure means that ``Config(client_cert=…)`` is ignored."""
+    """``Config(client_cert=…)`` is ignored."""
     transport = new_transport(verify=bundle, client_cert=client_cert[2] if in_one_file else client_cert[:2])
     with ScriptedServer([serves()], context=requires_client_certificate(authority)) as server:
         assert send(transport, server.url).status == 200
@@ -153,7 +153,7 @@ def test_the_client_certificate_is_sent(
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", b"SSH-2.0-x\r\n", b""])
 def test_https_to_a_plain_port_is_a_connection_error(answer: bytes, bundle: str, new_transport: NewTransport) -> None:
-    """A failure means that https:// to a plain port raises an untyped error."""
+    """Https:// to a plain port raises an untyped error."""
     transport = new_transport(verify=bundle)
     with (
         ScriptedServer([sends(answer)]) as server,
@@ -165,7 +165,7 @@ def test_https_to_a_plain_port_is_a_connection_error(answer: bytes, bundle: str,
 def test_plain_http_to_a_tls_port_is_a_connection_error(
     server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that http:// to a TLS port raises an untyped error."""
+    """Http:// to a TLS port raises an untyped error."""
     with ScriptedServer([serves()], context=server_context) as server, pytest.raises(SignOutConnectionError):
         send(new_transport(), f"http://localhost:{server.port}/")
 
@@ -173,7 +173,7 @@ def test_plain_http_to_a_tls_port_is_a_connection_error(
 def test_plain_bytes_within_tls_are_a_connection_error(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that injected bytes are read as a response, or raise an untyped error."""
+    """Injected bytes are read as a response, or raise an untyped error."""
 
     def forges(peer: Peer) -> None:
         peer.read_request()
@@ -189,7 +189,7 @@ def test_plain_bytes_within_tls_are_a_connection_error(
 def test_a_tls_close_notify_ends_the_connection(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport
 ) -> None:
-    """A failure means that a connection that the server has closed is used again."""
+    """A connection that the server has closed is used again."""
 
     def closes_tls(peer: Peer) -> None:
         assert isinstance(peer.sock, ssl.SSLSocket)
@@ -209,7 +209,7 @@ def test_a_tls_close_notify_ends_the_connection(
 def test_a_slow_handshake_ends_at_the_deadline(
     script: Any, connect_timeout: float | None, timeout: float | None, new_transport: NewTransport
 ) -> None:
-    """A failure means that a server with a slow handshake blocks a call for hours."""
+    """A server with a slow handshake blocks a call for hours."""
     transport = new_transport(verify=False, connect_timeout=connect_timeout)
     with ScriptedServer(script) as server:
         with pytest.raises(SignOutTimeoutError, match="could not connect to localhost"):
@@ -225,7 +225,7 @@ def test_a_slow_tls_response_ends_at_the_deadline(
     server_context: ssl.SSLContext,
     new_transport: NewTransport,
 ) -> None:
-    """A failure means that deadlines have no effect in TLS."""
+    """Deadlines have no effect in TLS."""
     transport = new_transport(verify=bundle, read_timeout=read_timeout)
     with (
         ScriptedServer([drips(b"HTTP/1.1 200 ")], context=server_context) as server,
@@ -257,7 +257,7 @@ def test_an_unusable_certificate_file_is_named(
     server_context: Any,
     new_transport: NewTransport,
 ) -> None:
-    """A failure means that an on-call engineer looks at the wrong file."""
+    """An on-call engineer looks at the wrong file."""
     path = "with a \0" if name == "NUL" else unusable(name, tmp_path)
     arguments: dict[str, dict[str, Any]] = {
         "CA bundle": {"verify": path},
@@ -277,7 +277,7 @@ def test_an_unusable_certificate_file_is_named(
 def test_a_key_that_does_not_match_its_certificate_is_a_configuration_error(
     client_cert: tuple[str, str, str], tmp_path: Path, new_transport: NewTransport
 ) -> None:
-    """A failure means that mixed-up files are reported only as the server's refusal."""
+    """Mixed-up files are reported only as the server's refusal."""
     trustme.CA().issue_cert("client@service.example").private_key_pem.write_to_path(str(tmp_path / "key.pem"))
     transport = new_transport(client_cert=(client_cert[0], str(tmp_path / "key.pem")))
     with (
@@ -288,14 +288,14 @@ def test_a_key_that_does_not_match_its_certificate_is_a_configuration_error(
 
 
 def test_the_default_bundle_is_the_one_that_botocore_uses() -> None:
-    """A failure means that we trust other authorities than boto3 does."""
+    """We trust other authorities than boto3 does."""
     from botocore.httpsession import get_cert_path
 
     assert default_ca_bundle() == get_cert_path(True)
 
 
 def test_without_certifi_the_default_bundle_is_the_one_that_botocore_ships(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure means that an installation without certifi can't verify any server."""
+    """An installation without certifi can't verify any server."""
     from botocore.httpsession import DEFAULT_CA_BUNDLE
 
     monkeypatch.setitem(__import__("sys").modules, "certifi", None)

@@ -92,7 +92,7 @@ def asks_for_certificate(names: list[str]) -> Step:
 def test_a_server_can_request_a_client_certificate_after_the_request(
     is_proxied: bool, asking_context: ssl.SSLContext, bundle: str, certificate: str, new_transport: NewTransport
 ) -> None:
-    """A failure means that servers that protect one path with certificates refuse every call."""
+    """Servers that protect one path with certificates refuse every call."""
     names: list[str] = []
     with (
         ScriptedServer([asks_for_certificate(names)], context=asking_context) as server,
@@ -111,7 +111,7 @@ def test_a_server_can_request_a_client_certificate_after_the_request(
 def test_a_missing_client_certificate_after_the_request_is_a_connection_error(
     asking_context: ssl.SSLContext, bundle: str, new_transport: NewTransport
 ) -> None:
-    """A failure means that the message does not say that a certificate is missing."""
+    """The message does not say that a certificate is missing."""
     names: list[str] = []
     with ScriptedServer([asks_for_certificate(names)], context=asking_context) as server:
         transport = new_transport(verify=bundle)
@@ -146,7 +146,7 @@ def encrypted(
 def test_an_encrypted_key_is_a_configuration_error(
     in_one_file: bool, is_proxied: bool, encrypted: tuple[str, str, str], bundle: str, new_transport: NewTransport
 ) -> None:
-    """A failure means that the error does not say what is wrong with the file."""
+    """The error does not say what is wrong with the file."""
     files = encrypted[2:] if in_one_file else encrypted[:2]
     with ScriptedServer([serves()]) as server:
         transport = new_transport(
@@ -197,7 +197,7 @@ for each in (
 def test_no_pass_phrase_is_prompted_for_with_an_encrypted_key(
     has_terminal: bool, encrypted: tuple[str, str, str], bundle: str
 ) -> None:
-    """A failure means that a call waits for someone to type a pass phrase."""
+    """A call waits for someone to type a pass phrase."""
     screen, terminal = pty.openpty()
     try:
         done = subprocess.run(
@@ -227,7 +227,7 @@ def test_tls_keys_are_written_to_sslkeylogfile(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A failure means that Wireshark can't decrypt the traffic, as it can with boto3."""
+    """Wireshark can't decrypt the traffic, as it can with boto3."""
     log = tmp_path / "keys"
     monkeypatch.setenv("SSLKEYLOGFILE", str(log))
     with (
@@ -243,7 +243,7 @@ def test_tls_keys_are_written_to_sslkeylogfile(
 def test_an_empty_sslkeylogfile_is_ignored(
     bundle: str, server_context: ssl.SSLContext, new_transport: NewTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that ``SSLKEYLOGFILE=`` makes every call fail."""
+    """``SSLKEYLOGFILE=`` makes every call fail."""
     monkeypatch.setenv("SSLKEYLOGFILE", "")
     with ScriptedServer([serves()], context=server_context) as server:
         transport = new_transport(verify=bundle)
@@ -254,7 +254,7 @@ def test_an_empty_sslkeylogfile_is_ignored(
 def test_a_key_log_that_can_not_be_written_is_a_configuration_error(
     is_proxied: bool, new_transport: NewTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure means that the call is retried, or the error does not name the variable."""
+    """The call is retried, or the error does not name the variable."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "missing" / "keys"))
     with ScriptedServer([serves()]) as server:
         transport = new_transport(proxies=proxies_to(server) if is_proxied else None)
@@ -305,7 +305,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("verify", ["None", "bundle", "False"])
 def test_truststore_works(verify: str, is_proxied: bool, bundle: str, server_context: ssl.SSLContext) -> None:
-    """A failure means that programs that use truststore for the system's certificates can't make a call."""
+    """Programs that use truststore for the system's certificates can't make a call."""
     code = f"import truststore; truststore.inject_into_ssl(){PROGRAM}verify = {verify}{CALLS}"
     with (
         ScriptedServer([serves(ANSWER)], context=server_context) as server,
@@ -346,7 +346,7 @@ def green(request: pytest.FixtureRequest) -> str:
 
 
 def test_green_threads_reuse_connections(green: str, bundle: str, server_context: ssl.SSLContext) -> None:
-    """A failure means that every call in a program with green threads needs a new TLS handshake."""
+    """Every call in a program with green threads needs a new TLS handshake."""
     code = """
 with SignOutClient(endpoint_url=url, verify=bundle) as client:
     for _ in range(3): client.sign_out(**user)
@@ -357,7 +357,7 @@ with SignOutClient(endpoint_url=url, verify=bundle) as client:
 
 
 def test_green_threads_run_while_a_call_waits(green: str, bundle: str, server_context: ssl.SSLContext) -> None:
-    """A failure means that one slow call blocks all green threads of a program."""
+    """One slow call blocks all green threads of a program."""
     code = """
 with SignOutClient(endpoint_url=url, verify=bundle) as client:
     for each in [spawn(client.sign_out, **user) for _ in range(2)]: wait(each)
@@ -375,7 +375,7 @@ with SignOutClient(endpoint_url=url, verify=bundle) as client:
 def test_green_threads_notice_closed_connections_and_deadlines(
     green: str, bundle: str, server_context: ssl.SSLContext
 ) -> None:
-    """A failure means that a program with green threads loses calls or hangs."""
+    """A program with green threads loses calls or hangs."""
     code = """
 with SignOutClient(endpoint_url=url, verify=bundle) as client, SignOutClient(endpoint_url=sys.argv[3]) as other:
     client.sign_out(**user)

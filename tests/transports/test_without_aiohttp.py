@@ -27,7 +27,7 @@ def run(code: str, *arguments: str) -> str:
 
 
 def test_a_call_over_the_network_says_what_to_install() -> None:
-    """A failure means that a new user sees an ImportError instead of the package to install."""
+    """A new user sees an ImportError instead of the package to install."""
     fake = FakeCognito()
     with FakeCognitoServer(fake) as server:
         message = run(
@@ -43,7 +43,7 @@ except ConfigurationError as error: print(error.message)
 
 
 def test_the_fake_works_without_aiohttp() -> None:
-    """A failure means that unit tests with the fake need an HTTP library that they never use."""
+    """Unit tests with the fake need an HTTP library that they never use."""
     printed = run(
         """
 from cognito_signout.testing import FakeCognito
@@ -56,7 +56,7 @@ print(asyncio.run(fake.async_client().sign_out(**USER)).attempts)
 
 
 def test_a_custom_transport_works_without_aiohttp() -> None:
-    """A failure means that a program with its own HTTP client has to install a second one."""
+    """A program with its own HTTP client has to install a second one."""
     printed = run(
         """
 class Keys: access_key, secret_key, token = "AKID", "secret", None
@@ -70,7 +70,7 @@ print(asyncio.run(AsyncSignOutClient(credentials=Keys(), transport=Transport()).
 
 
 def test_moto_works_without_aiohttp() -> None:
-    """A failure means that tests with moto need an HTTP library, although moto sends nothing."""
+    """Tests with moto need an HTTP library, although moto sends nothing."""
     printed = run(
         """
 import os

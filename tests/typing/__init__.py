@@ -1,5 +1,5 @@
-"""The types, from the user's side: code that type checkers read and nobody runs.
+"""Code that uses the library's types. Type checkers read it, and it never runs.
 
-``python -m tests.typing`` has mypy, pyright, ty and pyrefly read it, those that are installed: ``api.py`` must be right
-for each of them, and of ``misuse.py`` each line that says so must be wrong, and no other.
+``python -m tests.typing`` runs mypy, pyright, ty and pyrefly, if they are installed. They must accept ``api.py``, and
+reject the marked lines of ``misuse.py`` and no others.
 """

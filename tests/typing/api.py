@@ -1,4 +1,4 @@
-"""What a user may write: every type checker must find it right."""
+"""Correct code: every type checker must accept it."""
 # pyright: strict
 
 from __future__ import annotations
@@ -23,17 +23,21 @@ from cognito_signout import (
     ValidationError,
 )
 from cognito_signout.errors import InvalidParameterError
+from cognito_signout.revocation import AsyncRevocationList, MemoryStore, RevocationList
 from cognito_signout.testing import FakeCognito, FakeCognitoServer, Tokens
 from cognito_signout.transports import AsyncTransport, HttpRequest, HttpResponse, HttpTransport, Transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
+    from redis import Redis, RedisCluster
+    from redis import asyncio as redis_asyncio
+
 POOL = "us-east-1_Ab129faBb"
 
 
 class Keys:
-    """Credentials of the user's own."""
+    """The caller's own credentials class."""
 
     access_key = "AKIDEXAMPLE"
     secret_key = "secret"
@@ -41,7 +45,7 @@ class Keys:
 
 
 def arguments() -> None:
-    """Clients of all kinds."""
+    """The arguments of clients are typed."""
     SignOutClient()
     SignOutClient(region_name="eu-west-1", profile_name="admin", verify=False)
     SignOutClient(endpoint_url="http://localhost:5000", verify="/etc/ssl/ca.pem", credentials=Keys())
@@ -51,7 +55,7 @@ def arguments() -> None:
 
 
 def one(client: SignOutClient) -> None:
-    """One user, and what is known of it."""
+    """A result has typed attributes and methods."""
     result = client.sign_out(user_pool_id=POOL, username="alice")
     assert_type(result, SignOutResult)
     assert_type(result.id, str)
@@ -61,7 +65,6 @@ def one(client: SignOutClient) -> None:
     assert_type(result.revokes(issued_at=1735689600), bool)
     assert_type(result.revokes(issued_at=1735689600.5), bool)
     assert_type(result.revokes(issued_at=result.created_at), bool)
-    assert_type(result.tokens_expire_by(), datetime)
     assert_type(result.tokens_expire_by(timedelta(hours=24)), datetime)
     assert_type(result.hosted_ui_expires_by, datetime)
     envelope = result.to_envelope()
@@ -72,7 +75,7 @@ def one(client: SignOutClient) -> None:
 
 
 def errors(client: SignOutClient) -> str | None:
-    """Every error has the same face."""
+    """All errors have the same attributes."""
     try:
         client.sign_out(user_pool_id=POOL, username="alice")
     except UserNotFoundError as error:
@@ -89,7 +92,8 @@ def errors(client: SignOutClient) -> str | None:
         assert_type(error.code, str)
         assert_type(error.retryable, bool)
         assert_type(error.attempts, int)
-        assert_type(error.username, "str | None")
+        assert_type(error.username, str)
+        assert_type(error.service_message, "str | None")
         envelope = error.to_envelope()
         assert_type(envelope, ErrorEnvelope)
         return envelope["error"]["code"]
@@ -97,46 +101,46 @@ def errors(client: SignOutClient) -> str | None:
 
 
 def many(client: SignOutClient, names: Iterator[str]) -> list[str]:
-    """An outcome is one of two things."""
+    """``isinstance`` narrows an outcome to an error or a result."""
     failed: list[str] = []
     with closing(client.sign_out_many(user_pool_id=POOL, usernames=names, max_rate=20, max_concurrency=4)) as outcomes:
         for outcome in outcomes:
-            told(outcome)
+            narrowed(outcome)
             if isinstance(outcome, SignOutError):
                 failed.append(outcome.code)
             else:
                 result: SignOutResult = outcome
-                told(result)
+                narrowed(result)
     return failed
 
 
-def told(outcome: SignOutOutcome) -> str:
-    """What is no result is an error."""
+def narrowed(outcome: SignOutOutcome) -> str:
+    """``isinstance`` narrows an outcome to a result or an error."""
     if isinstance(outcome, SignOutResult):
         return outcome.id
     return outcome.code
 
 
 async def asynchronously(names: AsyncIterator[str]) -> None:
-    """The same with await."""
+    """The async client has the same types."""
     async with AsyncSignOutClient(region_name="eu-west-1") as client:
         result = await client.sign_out(user_pool_id=POOL, username="alice", timeout=5)
         assert_type(result, SignOutResult)
         for usernames in (names, ["alice", "bob"]):
             async with aclosing(client.sign_out_many(user_pool_id=POOL, usernames=usernames)) as outcomes:
                 async for outcome in outcomes:
-                    told(outcome)
+                    narrowed(outcome)
         await client.aclose()
 
 
 class Audited:
-    """A transport of the user's own, which need not inherit anything."""
+    """A caller's own transport, without a base class."""
 
     def __init__(self, inner: Transport) -> None:
         self.inner = inner
 
     def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
-        """Passes it on."""
+        """Passes the request on."""
         assert_type(request.method, str)
         assert_type(request.body, bytes)
         headers: Mapping[str, str] = request.headers
@@ -145,30 +149,30 @@ class Audited:
         return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, b"{}")
 
     def close(self) -> None:
-        """Closes the inner one."""
+        """Closes the inner transport."""
         self.inner.close()
 
 
-class Asynchronous:
-    """One for asyncio."""
+class AsyncCanned:
+    """A transport for asyncio that always sends the same response."""
 
     async def send(self, request: HttpRequest, *, timeout: float | None) -> HttpResponse:
-        """Answers itself."""
+        """Returns a response."""
         return HttpResponse(200, {}, b"{}")
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 def transports() -> AsyncTransport:
-    """They fit where transports are asked for."""
+    """Both classes are accepted as transports."""
     SignOutClient(transport=Audited(HttpTransport()))
-    AsyncSignOutClient(transport=Asynchronous())
-    return Asynchronous()
+    AsyncSignOutClient(transport=AsyncCanned())
+    return AsyncCanned()
 
 
 def on_the_fake() -> None:
-    """The fake is typed like everything else."""
+    """The fake is typed."""
     fake = FakeCognito(access_key="AKIDEXAMPLE")
     fake.add_user(user_pool_id=POOL, username="alice", aliases=["alice@example.com"])
     tokens = fake.sign_in(user_pool_id=POOL, username="alice")
@@ -187,9 +191,24 @@ def on_the_fake() -> None:
         assert_type(server.endpoint_url, str)
 
 
+def revocations(
+    redis: Redis,
+    cluster: RedisCluster,
+    asynchronous: redis_asyncio.Redis,
+    result: SignOutResult,
+    claims: dict[str, object],
+) -> None:
+    """Every kind of store is accepted."""
+    for store in (redis, cluster, MemoryStore()):
+        revocations = RevocationList(store)
+        revocations.add(result, sub="sub")
+        assert_type(revocations.is_revoked(claims), bool)
+    AsyncRevocationList(asynchronous)
+
+
 @FakeCognito().activate()
 def decorated(number: int) -> str:
-    """A function keeps its signature."""
+    """A decorated function keeps its signature."""
     return str(number)
 
 

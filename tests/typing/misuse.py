@@ -1,10 +1,11 @@
-"""What a user must not write: every type checker must find the marked lines wrong, and no others."""
+"""Wrong code: every type checker must reject the marked lines, and no others."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cognito_signout import AsyncSignOutClient, SignOutClient, SignOutError, SignOutOutcome, SignOutResult
+from cognito_signout.revocation import MemoryStore, RevocationList
 from cognito_signout.transports import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
@@ -16,28 +17,28 @@ POOL = "us-east-1_Ab129faBb"
 
 
 class WithoutTimeout:
-    """No transport: it can't be told how much time is left."""
+    """Not a transport: its ``send`` takes no timeout."""
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        """Answers."""
+        """Returns a response."""
         return HttpResponse(200, {}, b"{}")
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
-class HalfAKey:
-    """No credentials: the secret is missing."""
+class WithoutSecretKey:
+    """Not credentials: the secret key is missing."""
 
     access_key = "AKIDEXAMPLE"
 
 
 def clients() -> None:
-    """Arguments that don't exist, or are of another type."""
+    """Arguments that do not exist or have the wrong type."""
     SignOutClient("us-east-1")  # wrong
     SignOutClient(region="us-east-1")  # wrong
     SignOutClient(verify=1.5)  # wrong
-    SignOutClient(credentials=HalfAKey())  # wrong
+    SignOutClient(credentials=WithoutSecretKey())  # wrong
     SignOutClient(transport=WithoutTimeout())  # wrong
     AsyncSignOutClient(transport=WithoutTimeout())  # wrong
 
@@ -54,7 +55,7 @@ def calls(client: SignOutClient, names: AsyncIterator[str]) -> None:
 
 
 def outcomes(result: SignOutResult, outcome: SignOutOutcome, error: SignOutError) -> None:
-    """What is not there, and what can't be changed."""
+    """Attributes that do not exist or can't be set."""
     result.id = "another"  # wrong
     result.revokes(1735689600)  # wrong
     result.revokes(issued_at="2025-01-01")  # wrong
@@ -66,7 +67,7 @@ def outcomes(result: SignOutResult, outcome: SignOutOutcome, error: SignOutError
 
 
 async def asynchronously(client: AsyncSignOutClient) -> None:
-    """What was not awaited."""
+    """Calls without ``await``."""
     print(client.sign_out(user_pool_id=POOL, username="alice").id)  # wrong
     print(*client.sign_out_many(user_pool_id=POOL, usernames=["alice"]))  # wrong
     with client:  # wrong
@@ -79,3 +80,10 @@ def on_the_fake(fake: FakeCognito) -> None:
     fake.fail(404)  # wrong
     fake.add_user("alice")  # wrong
     fake.latency = "1"  # wrong
+
+
+def revocations(result: SignOutResult) -> None:
+    """Misuse of revocation lists."""
+    RevocationList({})  # wrong
+    RevocationList(MemoryStore()).add(result)  # wrong
+    RevocationList(MemoryStore()).add(result, "sub")  # wrong

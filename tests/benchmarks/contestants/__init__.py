@@ -1,4 +1,4 @@
-"""Those who are compared, each in its own process: a module makes a client and signs a user out with it.
+"""The contestants. Each is a module with functions that create a client and sign a user out.
 
-They are run by ``drive.py``, and written as anybody would write them from the library's own documentation.
+``drive.py`` runs each in its own process. The code follows the documentation of each library.
 """

@@ -1,7 +1,7 @@
 """Runs one contestant in this process: ``drive.py CONTESTANT MODE ENDPOINT_URL COUNT``.
 
-Imports next to nothing itself, because what it imports is counted as the contestant's. Where there is
-something to be timed in here, it prints the seconds for one; in the mode ``memory``, the bytes.
+It imports almost nothing, because its imports count as the contestant's. In most modes it prints the seconds of one
+repetition; in the modes ``memory`` and ``growth``, it prints bytes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: How many calls are under way at a time where there are many.
+#: The number of concurrent calls.
 AT_ONCE = 16
 
 
 def peak_memory() -> int:
-    """The most memory that this process ever held, in bytes."""
+    """The peak memory of this process, in bytes."""
     try:
-        with open("/proc/self/status") as status:  # ru_maxrss counts what the process was before it was this one
+        # Not ru_maxrss, because that includes the memory of the parent process before exec.
+        with open("/proc/self/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         import resource
@@ -30,7 +31,7 @@ def peak_memory() -> int:
 
 
 def cpu_of_each(count: int, work: Any) -> float:
-    """The seconds of CPU, the kernel's on its behalf included, that the work takes each time."""
+    """The CPU seconds of each repetition, including the kernel's."""
     before = time.process_time()
     for _ in range(count):
         work()
@@ -38,18 +39,18 @@ def cpu_of_each(count: int, work: Any) -> float:
 
 
 def once(contestant: Any, endpoint_url: str) -> None:
-    """Makes a client and one call; it is timed from outside."""
+    """Creates a client and makes one call. The parent process measures the time."""
     contestant.sign_out(contestant.client(endpoint_url))
 
 
 def memory(contestant: Any, endpoint_url: str) -> int:
-    """What a client and one call have taken."""
+    """The peak memory after one call, in bytes."""
     once(contestant, endpoint_url)
     return peak_memory()
 
 
 def another(contestant: Any, endpoint_url: str, count: int) -> float:
-    """The seconds for a client and its first call in a process that has made others before."""
+    """The seconds to create a client and make its first call, in a process that has made calls before."""
     once(contestant, endpoint_url)
     before = time.perf_counter()
     for _ in range(count):
@@ -57,21 +58,21 @@ def another(contestant: Any, endpoint_url: str, count: int) -> float:
     return (time.perf_counter() - before) / count
 
 
-def beside(contestant: Any, endpoint_url: str, count: int) -> float:
-    """The same in a process where something else has imported botocore, which then is to be asked."""
+def with_botocore(contestant: Any, endpoint_url: str, count: int) -> float:
+    """The same as ``another``, in a process that has imported botocore."""
     __import__("botocore.session")
     return another(contestant, endpoint_url, count)
 
 
 def warm(contestant: Any, endpoint_url: str, count: int) -> float:
-    """The CPU for each call of a client that has made many."""
+    """The CPU seconds of each call, after warm-up calls."""
     client = contestant.client(endpoint_url)
     cpu_of_each(max(count // 10, 1), lambda: contestant.sign_out(client))
     return cpu_of_each(count, lambda: contestant.sign_out(client))
 
 
-async def rate_at_once(contestant: Any, endpoint_url: str, count: int) -> float:
-    """The seconds for each call of a client on asyncio that has made some before, so many at once."""
+async def async_calls(contestant: Any, endpoint_url: str, count: int) -> float:
+    """The seconds for each of many concurrent calls with asyncio."""
     asyncio = __import__("asyncio")
     async with contestant.async_client(endpoint_url, AT_ONCE) as client:
 
@@ -89,7 +90,7 @@ async def rate_at_once(contestant: Any, endpoint_url: str, count: int) -> float:
 
 
 def many(contestant: Any, endpoint_url: str, count: int) -> float:
-    """The seconds for each of many users, of a client that has signed out some before."""
+    """The seconds for each of many users."""
     client = contestant.client(endpoint_url, AT_ONCE)
     contestant.sign_out_many(client, usernames(max(count // 10, AT_ONCE)), AT_ONCE)
     before = time.perf_counter()
@@ -98,7 +99,7 @@ def many(contestant: Any, endpoint_url: str, count: int) -> float:
 
 
 def growth(contestant: Any, endpoint_url: str, count: int) -> int:
-    """By how much many users raise the peak of the memory, which was that of 1,000 users."""
+    """The growth of the peak memory from 1,000 users to ``count`` users, in bytes."""
     client = contestant.client(endpoint_url, AT_ONCE)
     contestant.sign_out_many(client, usernames(1_000), AT_ONCE)
     before = peak_memory()
@@ -107,18 +108,29 @@ def growth(contestant: Any, endpoint_url: str, count: int) -> int:
 
 
 def usernames(count: int) -> Iterator[str]:
-    """So many, one after the other."""
+    """Generates this number of usernames."""
     return (f"user-{number}" for number in range(count))
 
 
 def sign(contestant: Any, count: int) -> float:
-    """The CPU for each signature."""
+    """The CPU seconds of each signature."""
     cpu_of_each(100, contestant.signer(100))
     return cpu_of_each(count, contestant.signer(count))
 
 
+def check(contestant: Any, store: str, count: int) -> float:
+    """The seconds of each check of a token."""
+    with contestant.checker(store) as work:
+        for _ in range(count // 10):
+            work()
+        before = time.perf_counter()
+        for _ in range(count):
+            work()
+        return (time.perf_counter() - before) / count
+
+
 def main(name: str, mode: str, endpoint_url: str, count: str) -> None:
-    """Runs it as the command line says."""
+    """Runs the mode that the command line names."""
     contestant = __import__(name)
     if mode == "once":
         once(contestant, endpoint_url)
@@ -126,18 +138,20 @@ def main(name: str, mode: str, endpoint_url: str, count: str) -> None:
         print(memory(contestant, endpoint_url))
     elif mode == "another":
         print(another(contestant, endpoint_url, int(count)))
-    elif mode == "beside":
-        print(beside(contestant, endpoint_url, int(count)))
+    elif mode == "with-botocore":
+        print(with_botocore(contestant, endpoint_url, int(count)))
     elif mode == "warm":
         print(warm(contestant, endpoint_url, int(count)))
     elif mode == "at-once":
-        print(__import__("asyncio").run(rate_at_once(contestant, endpoint_url, int(count))))
+        print(__import__("asyncio").run(async_calls(contestant, endpoint_url, int(count))))
     elif mode == "many":
         print(many(contestant, endpoint_url, int(count)))
     elif mode == "growth":
         print(growth(contestant, endpoint_url, int(count)))
     elif mode == "sign":
         print(sign(contestant, int(count)))
+    elif mode.startswith("check-"):
+        print(check(contestant, mode.partition("-")[2], int(count)))
     else:
         raise SystemExit(f"no such mode: {mode}")
 

@@ -1,6 +1,6 @@
-"""The floor: the least that makes the same signed call with the standard library, and does nothing more.
+"""The floor: a minimal client that makes the same signed call with the standard library.
 
-No validation, no retries, no errors but one, no settings: it is here to show what cannot be saved.
+It has no validation, no retries and no settings. It shows the cost that no client can avoid.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REGION = "us-east-1"
 
 
 class Client:
-    """A connection and the keys of the environment."""
+    """A connection, with the keys from the environment."""
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -69,6 +69,6 @@ def sign_out(client: Client) -> None:
 
 
 def signer(count: int) -> Callable[[], object]:
-    """What makes a signature."""
+    """The function that makes a signature."""
     signing = Client("cognito-idp.us-east-1.amazonaws.com")
     return lambda: signing.headers(b'{"UserPoolId": "us-east-1_Ab129faBb", "Username": "alice"}')

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cognito_signout import SignOutClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from cognito_signout import AsyncSignOutClient
 
@@ -23,7 +24,7 @@ def sign_out(client: SignOutClient) -> None:
 
 
 def sign_out_many(client: SignOutClient, usernames: Iterable[str], at_once: int) -> None:
-    """A call for each user, so many at once."""
+    """A call for each user, with concurrency."""
     for outcome in client.sign_out_many(
         user_pool_id="us-east-1_Ab129faBb", usernames=usernames, max_concurrency=at_once
     ):
@@ -43,8 +44,15 @@ async def async_sign_out(client: AsyncSignOutClient) -> None:
     await client.sign_out(user_pool_id="us-east-1_Ab129faBb", username="alice")
 
 
+def checker(store: str) -> AbstractContextManager[Callable[[], object]]:
+    """The function that checks whether a token is revoked."""
+    checks: Any = __import__("checks")  # a module of this folder, whose imports must not count as a call's
+    context: AbstractContextManager[Callable[[], object]] = checks.checker(store)
+    return context
+
+
 def signer(count: int) -> Callable[[], object]:
-    """What makes a signature: the date and all else that botocore's signer does, too."""
+    """The function that makes a signature. It formats the date, too, as botocore's signer does."""
     from time import gmtime, strftime
 
     from cognito_signout._call.signature import authorization

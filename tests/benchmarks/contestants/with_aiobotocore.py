@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def async_client(endpoint_url: str, at_once: int) -> AbstractAsyncContextManager[Any]:
-    """A new client, for so many calls at once."""
+    """A new client for concurrent calls."""
     context: AbstractAsyncContextManager[Any] = get_session().create_client(
         "cognito-idp",
         region_name="us-east-1",
         endpoint_url=endpoint_url,
-        config=AioConfig(max_pool_connections=at_once),  # the default of 10 would hold up the others
+        config=AioConfig(max_pool_connections=at_once),  # with the default of 10, other calls wait
     )
     return context
 

@@ -1,4 +1,4 @@
-"""The floor on asyncio: aiohttp, a signature, and nothing more."""
+"""The floor for asyncio: a minimal client that signs its requests and sends them with aiohttp."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import aiohttp
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-floor: Any = __import__("floor")  # beside this module, which is in no package where drive.py runs
+floor: Any = __import__("floor")  # in this folder, which is not a package when drive.py runs
 
 
 class Client:
-    """A session, and what signs for it."""
+    """A session and a signer."""
 
     def __init__(self, session: aiohttp.ClientSession, endpoint_url: str) -> None:
         self.session = session
@@ -25,7 +25,7 @@ class Client:
 
 @asynccontextmanager
 async def async_client(endpoint_url: str, at_once: int) -> AsyncGenerator[Client]:
-    """A new client, whose session takes any number of calls."""
+    """A new client without a limit of concurrent calls."""
     async with aiohttp.ClientSession() as session:
         yield Client(session, endpoint_url)
 

@@ -1,4 +1,4 @@
-"""boto3, each client from a session of its own; and botocore's signer."""
+"""boto3, with a new session for each client; and botocore's signer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 
 def client(endpoint_url: str, at_once: int = 1) -> Any:
-    """A new client from a new session: a client of boto3's default session would reuse what others have loaded."""
-    config = Config(max_pool_connections=at_once) if at_once > 10 else None  # it would throw away the 11th connection
+    """A new client from a new session. Clients of boto3's default session share loaded data."""
+    # By default, boto3 keeps at most 10 connections open.
+    config = Config(max_pool_connections=at_once) if at_once > 10 else None
     return boto3.Session().client("cognito-idp", region_name="us-east-1", endpoint_url=endpoint_url, config=config)
 
 
@@ -35,7 +36,7 @@ def sign_out_many(client: Any, usernames: Iterable[str], at_once: int) -> None:
 
 
 def signer(count: int) -> Callable[[], object]:
-    """What makes a signature, as often as ``count`` says; the requests are there already."""
+    """The function that makes a signature. The requests are created before the measurement."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials

@@ -1,4 +1,4 @@
-"""capo, an SDK generated from the service's model."""
+"""capo, an SDK that is generated from the service model."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""The rows of the table, each in a module of its own, in the order in which they are shown."""
+"""The rows of the table, each in its own module, in the order of the table."""
 
 from . import (
     another_client,
     async_calls,
     beside_botocore,
+    check_in_memory,
+    check_in_redis,
     cold_start,
     cold_start_tls,
     many_users,
@@ -30,4 +32,6 @@ ROWS = (
     memory.ROW,
     million_users.ROW,
     signature.ROW,
+    check_in_memory.ROW,
+    check_in_redis.ROW,
 )

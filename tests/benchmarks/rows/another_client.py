@@ -1,4 +1,4 @@
-"""What a client costs where every task or tenant makes itself one."""
+"""A new client for each task or tenant, in a process that has made calls before."""
 
 from ..row import Row
 

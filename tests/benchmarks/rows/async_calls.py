@@ -1,4 +1,4 @@
-"""What a service on asyncio gets done. In boto3's place: aiobotocore; the floor: aiohttp and nothing else."""
+"""Calls with asyncio. boto3's column shows aiobotocore, and the floor's column aiohttp."""
 
 from ..row import RATE, Row
 

@@ -1,4 +1,4 @@
-"""What a client costs in a program that uses boto3 too: then botocore's session decides, and its events are heard."""
+"""A client in a program that also uses boto3, so the library uses botocore's session and events."""
 
 from ..row import Row
 
@@ -9,5 +9,5 @@ ROW = Row(
     contestants=("ours", "boto3"),
     budget={"boto3": 0.30},
     rounds=11,
-    sample=lambda world, contestant, quick: world.reported(contestant, "beside", 2 if quick else 5),
+    sample=lambda world, contestant, quick: world.reported(contestant, "with-botocore", 2 if quick else 5),
 )

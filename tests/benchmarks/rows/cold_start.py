@@ -1,4 +1,4 @@
-"""What a script, a cron job or a cold function waits for."""
+"""The first call of a script, a cron job or a cold Lambda function."""
 
 from ..row import Row
 

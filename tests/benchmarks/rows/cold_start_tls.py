@@ -1,4 +1,4 @@
-"""The cold start as users have it: over TLS."""
+"""The first call over TLS, as in production."""
 
 from ..row import Row
 

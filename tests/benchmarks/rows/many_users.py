@@ -1,4 +1,4 @@
-"""What an incident takes, below any quota. The others have a pool of as many threads."""
+"""Many users, without a quota. The other contestants use a pool with the same number of threads."""
 
 from ..row import RATE, Row
 

@@ -1,4 +1,4 @@
-"""What a process must be given."""
+"""The memory of a process after its first call."""
 
 from ..row import Row
 

@@ -1,4 +1,4 @@
-"""What is held of a million users: no more than of a few. It takes minutes, so there is one round of it."""
+"""The memory of a run over a million users. It takes minutes, so there is one round."""
 
 from ..row import Row
 

@@ -1,4 +1,4 @@
-"""What a developer's machine with profiles, or a role in a file, waits for: botocore's session decides."""
+"""The first call with a profile or a role, for which the library uses botocore's session."""
 
 from ..row import Row
 

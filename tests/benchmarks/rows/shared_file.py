@@ -1,4 +1,4 @@
-"""The same from a developer's machine, where keys are in a file."""
+"""The first call on a developer's machine, with keys in a file."""
 
 from ..row import Row
 

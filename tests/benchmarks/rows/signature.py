@@ -1,4 +1,4 @@
-"""The part of every attempt that is arithmetic. Under boto3's name: botocore's ``SigV4Auth``."""
+"""One signature, without sending a request. boto3's column shows botocore's ``SigV4Auth``."""
 
 from ..row import Row
 

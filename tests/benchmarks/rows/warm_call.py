@@ -1,4 +1,4 @@
-"""What each call costs a service that makes many."""
+"""A call of a client that has made many calls before."""
 
 from ..row import Row
 

@@ -1,4 +1,4 @@
-"""The call as users have it: over TLS."""
+"""The same as ``warm_call`` over TLS, as in production."""
 
 from ..row import Row
 

@@ -1,0 +1,1 @@
+"""Tests of ``cognito_signout._bulk``."""
