@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 #: How long, in seconds, a call may take.
-TIMEOUT = 0.35
+TIMEOUT = 0.7
 
 
 def drips_outside_tls(start: bytes) -> Step:
