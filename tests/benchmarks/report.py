@@ -78,7 +78,7 @@ def number(value: float | None, unit: str) -> str:
     """A number with its unit, or an empty string for ``None``."""
     if value is None:
         return ""
-    return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+    return f"{value:.1f} {unit}" if value < 100 else f"{value:,.0f} {unit}"
 
 
 def left_out(findings: Iterable[Finding]) -> list[str]:
@@ -117,8 +117,9 @@ def short_table(findings: Iterable[Finding]) -> str:
     """The table of the page: our figure, and its share of the figures of boto3 and capo."""
     lines = ["| what | ours | of boto3's | of capo's |", "| --- | --- | --- | --- |"]
     for finding in findings:
-        shares = [_share(finding, column) for column in ("boto3", "capo")]
-        lines.append(f"| {' | '.join((finding.row.what, number(finding.median('ours'), finding.row.unit), *shares))} |")
+        figures = [number(finding.median("ours"), finding.row.unit), _share(finding, "boto3"), _share(finding, "capo")]
+        unbroken = [figure.replace(" ", "\N{NO-BREAK SPACE}", 1) for figure in figures]
+        lines.append(f"| {' | '.join((finding.row.what, *unbroken))} |")
     return "\n".join(lines)
 
 

@@ -107,7 +107,7 @@ def test_every_row_can_be_measured(row: Row) -> None:
 def test_the_table_has_medians_ratios_and_budgets() -> None:
     """The table shows wrong numbers or verdicts."""
     text = report.table([FINDING])
-    assert "| 200 ms | 1000 ms (0.20 ×) |" in text
+    assert "| 200 ms | 1,000 ms (0.20 ×) |" in text
     assert "≤ 0.36 × boto3: holds, ≤ 0.52 × capo: not measured" in text
     assert "capo" in report.notes([FINDING], cores=2)
 
