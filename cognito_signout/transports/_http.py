@@ -85,20 +85,21 @@ class HttpTransport(TransportSettings):
         pool = self._idle.setdefault(origin, [])
         connection = self._take(pool, origin) or self._new_connection(origin)
         is_reused = connection.sock is not None
-        is_reusable, response, doing = False, None, f"could not connect to {origin}"
+        is_reusable, response, doing = False, None, "could not connect to"
         try:
             if not is_reused:
                 _connect(connection, origin, deadline, self.connect_timeout, self.tcp_keepalive)
-            doing = f"no complete response from {origin}"
+            doing = "no complete response from"
             response = _respond(connection, request, target, _exchange.sooner(deadline, self.read_timeout))
             answer = _exchange.checked_response(response.status, response.getheaders(), _read(connection, response))
             # http.client closes a response when it is read to its end. A recorder's response has another class.
             is_whole = response.isclosed() and type(response) is http.client.HTTPResponse
-            is_reusable = is_whole and connection.sock is not None and _exchange.framing_fault(answer) is None
+            is_framed = response.status < 300 or _exchange.framing_fault(answer) is None
+            is_reusable = is_whole and is_framed and connection.sock is not None
         except (http.client.IncompleteRead, http.client.RemoteDisconnected):
-            raise _exchange.error_of(IncompleteResponse(CUT_OFF), doing) from None
+            raise _exchange.error_of(IncompleteResponse(CUT_OFF), f"{doing} {origin}") from None
         except (OSError, http.client.HTTPException, IncompleteResponse, ValueError) as fault:
-            error = _exchange.error_of(fault, doing)
+            error = _exchange.error_of(fault, f"{doing} {origin}")
             raise error from error.__cause__
         finally:
             if response is not None:
@@ -136,13 +137,14 @@ class HttpTransport(TransportSettings):
     def _take(self, pool: list[Any], origin: Origin) -> Any:
         # Looked up for each call: a recorder such as vcrpy replaces the class for a while.
         kind = http.client.HTTPSConnection if origin.scheme == "https" else http.client.HTTPConnection
-        with suppress(IndexError):  # the pool is empty
+        try:
             while True:
                 connection = pool.pop()
                 if type(connection) is kind and not _exchange.is_readable(connection.sock):
                     return connection
                 connection.close()
-        return None
+        except IndexError:  # the pool is empty
+            return None
 
     def _keep(self, connection: Any, origin: Origin, pool: list[Any]) -> None:
         pool.append(connection)
