@@ -125,7 +125,7 @@ def test_a_higher_rate_is_better() -> None:
     assert finding.holds("aiobotocore") is True
     assert report.Finding(async_calls.ROW, {"ours": [0.0004], "aiobotocore": [0.001]}).holds("aiobotocore") is False
     text = report.table([finding])
-    assert "| 5000 /s | aiobotocore: 1000 /s (5.00 ×) |" in text
+    assert "| 5,000 /s | aiobotocore: 1,000 /s (5.00 ×) |" in text
     assert "≥ 2.80 × aiobotocore: holds" in text
     row = json.loads(report.as_json([finding], cores=2))["rows"][0]
     assert [set(budget) for budget in row["budgets"]] == [{"peer", "at_least", "ratio", "holds"}]

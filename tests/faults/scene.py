@@ -47,7 +47,7 @@ SECRETS = (
     b64encode(f"{PROXY_USER}:{PROXY_PASSWORD}".encode()).decode(),
 )
 #: The timeouts of a client, in seconds: if every attempt must time out, and if one may succeed.
-SHORT, LONGER = 0.1, 0.5
+SHORT, LONGER = 0.1, 1.5
 #: How long, in seconds, a call may take in any case, even on a busy machine.
 BOUND = 10.0
 

@@ -68,7 +68,8 @@ def start(page: Page, server: FakeCognitoServer, names: list[str], directory: Pa
     python, *arguments, rate = shlex.split(command.partition(">")[0])
     assert (python, rate) == ("python", "20")
     return subprocess.Popen(
-        [sys.executable, "-W", "error", *arguments, RATE],
+        # Another test may have the port of Dask's dashboard.
+        [sys.executable, "-W", "error", "-W", "ignore:Port 8787 is already in use", *arguments, RATE],
         env={**os.environ, **server.environment, "DASK_TEMPORARY_DIRECTORY": str(directory)},
         cwd=directory,
         stdout=subprocess.PIPE,
