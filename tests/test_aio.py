@@ -438,7 +438,7 @@ def test_the_timeout_of_a_call_includes_resolving_credentials_and_configuration(
         client = AsyncSignOutClient(transport=TaskTransport(script), **arguments)
         try:
             with pytest.raises(SignOutError) as caught:
-                await client.sign_out(user_pool_id=POOL, username="alice", timeout=0.5)
+                await client.sign_out(user_pool_id=POOL, username="alice", timeout=1.0)
         finally:
             may_answer.set()
         return caught.value

@@ -341,11 +341,11 @@ def test_the_last_error_is_raised_if_time_runs_out_while_keys_are_renewed() -> N
         def get_frozen_credentials(self) -> Keys:
             self.asked += 1
             if self.asked > 1:
-                is_over.wait(1)
+                is_over.wait(20)
             return self
 
     script, way = Script(lambda _: refusal("ExpiredTokenException")), InTasks()
-    outcomes, ended = way.all(way.client(script, credentials=Keys()), ["alice"], timeout=0.3)
+    outcomes, ended = way.all(way.client(script, credentials=Keys()), ["alice"], timeout=1.0)
     is_over.set()
     way.finish()
     assert outcomes == []

@@ -164,7 +164,7 @@ DEATHS: dict[str, list[Step]] = {
     "silent": [reads(), waits_for_close()],
 }
 #: In seconds. Short, because some servers stay silent, but long enough for a response on a busy machine.
-READ_TIMEOUT = 0.4
+READ_TIMEOUT = 1.5
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
