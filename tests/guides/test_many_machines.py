@@ -87,7 +87,7 @@ def test_the_fleet_signs_everyone_out_once(page: Page, tmp_path: Path) -> None:
 
     assert fleet.returncode == 0, progress
     assert sorted(failed.splitlines()) == [f"{name}\tUSER_NOT_FOUND" for name in STRANGERS]
-    assert progress.splitlines()[-1] == "10000 signed out"
+    assert "10000 signed out" in progress.splitlines()  # Dask may log its end after it
     by_name = {request.username: request.code for request in pool.requests}
     assert len(pool.requests) == len(by_name) == len(pool.names) + len(STRANGERS)
     assert all(by_name[name] is None for name in pool.names)
