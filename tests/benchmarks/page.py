@@ -43,6 +43,7 @@ def draw(findings: Sequence[report.Finding], path: Path) -> None:
     # Readable on a phone.
     figure = Figure(figsize=(4.5, 0.9 * len(findings) + 1.2), layout="constrained")
     axes = figure.subplots()
+    longest = 1.0
     height = 0.68 / len(COLOURS)
     for place, finding in enumerate(findings):
         peer = finding.peer_of(PEER)
@@ -55,6 +56,7 @@ def draw(findings: Sequence[report.Finding], path: Path) -> None:
             if value is None:
                 continue
             share = finding.time_or_memory(name) / finding.time_or_memory(peer)
+            longest = max(longest, share)
             axes.barh(place + turn * height, share, height, color=colour, label=column if not place else None)
             text = report.number(value, finding.row.unit)
             if name == "ours" and mark is not None and share < mark < share + LABEL:
@@ -65,7 +67,7 @@ def draw(findings: Sequence[report.Finding], path: Path) -> None:
             axes.vlines(mark, place - height / 2, place + height / 2, color="black", linewidth=2)
     axes.set_yticks([])
     axes.set_ylim(len(findings) - 0.2, -0.5)
-    axes.set_xlim(0, 1.25)
+    axes.set_xlim(0, 1.25 * longest)
     axes.set_xlabel(f"share of {PEER}'s time or memory; less is better;\nthe black mark is our budget")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(COLOURS), frameon=False)
