@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -160,5 +161,7 @@ def play(code: str, *, environment: Mapping[str, str] | None = None, is_measured
         timeout=2 * PATIENCE,
         check=False,
     )
+    if sys.version_info < (3, 11) and done.returncode == -signal.SIGSEGV and done.stdout:
+        pytest.xfail("before Python 3.11, an interpreter that ends may crash in a thread that is just being started")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout.strip()
